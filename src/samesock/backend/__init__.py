@@ -1,0 +1,105 @@
+"""The contract between the BSD layer and the operating system, in words, and the choice of a backend.
+
+A backend is a module with the names below. `posix` and `winsock` really do it; `null` has the same names and
+raises, so that documentation, type checks and tests need no particular system. What must never be put into a
+backend: the protocol of emulated Unix sockets (that is `samesock.unix`), or anything that knows of `samesock.socket`.
+
+`from samesock.backend import system` gives the backend of this machine.
+
+Required of each backend:
+
+* `REFUSED_WHEN_FULL: bool`: whether the kernel answers a TCP connect to a full queue with a refusal (Winsock)
+  rather than with silence (POSIX).
+* `uid() -> int`: the effective user's number, `NO_UID` where there are none.
+* `realm() -> bytes`: 8 bytes that differ between machines and network namespaces that cannot reach each other's
+  loopback; zeros where the question does not arise.
+* `start_time(pid) -> int | None`: when that process started, in units of the system's own, `None` if it is gone.
+* `socket_cookie(number) -> int`: the kernel's never reused name of a socket, 0 where it has none.
+* `create_record(path, record, above) -> Hold`: create the file exclusively, readable by its owner alone, and write
+  `record` (256 bytes) into it. `FileExistsError` is reported as `OSError(EADDRINUSE)`. `above` is the descriptor
+  number of the socket that the hold must outlive by nothing (see `Hold`).
+* `adopt_record(path, record, above) -> Hold`: another process's hold on the same name (inherited, shared).
+* `open_record(path) -> OpenRecord`: open without blocking whatever is there; `OSError` with the errno that BSD's
+  `connect` gives (`ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ECONNREFUSED`).
+* `prepare_listener(number)`, `prepare_client(number)`: options of the TCP socket underneath, before bind, connect.
+* `abort_connect(number)`: give up a connect that is still under way, so that the same socket can try again.
+* `reset_on_close(number)`: the next close sends a reset and discards what is queued.
+* `wait(readers, writers, timeout) -> set[int]`: the socket numbers that are readable, or writable (a failed connect
+  counts as writable); empty when `timeout` seconds passed; `None` waits for ever. A number that is not open any
+  more counts as ready. There is no limit of the emulation's own below 300 numbers.
+* `listener_owner(port) -> Owner | None`: who owns the socket that listens on 127.0.0.1:`port` in the kernel's table.
+* `connection_owner(local, remote) -> Owner | None`: who owns the TCP end whose own address is `local` and whose
+  peer is `remote` (pairs of dotted quad and port); `None` when there is no such row.
+* `private_directory() -> str`: the user's own directory for short-lived names, made if needed, closed to others.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple, Protocol
+
+NO_UID = 0xFFFFFFFF
+"""The user number in a hello or record where the system has no such numbers."""
+
+
+class Owner(NamedTuple):
+    """Who owns one end of a TCP connection, as the kernel's table says: what is unknown is `None`."""
+
+    uid: int | None = None
+    pid: int | None = None
+    sid: str | None = None
+    inode: int | None = None
+    cookie: int | None = None
+
+
+class Hold(Protocol):
+    """What keeps a bound name alive, and lets the kernel end that life with the process.
+
+    It dies with its last holder: by `close`, by exit, by a kill. Where the system ends a process's descriptors in an
+    order, the hold goes before the socket, so that a port never outlives as free what it was announced by.
+    """
+
+    def listen(self) -> None:
+        """From now on `OpenRecord.live` says True. Calling it again changes nothing."""
+
+    def copy(self, above: int) -> Hold:
+        """Another hold on the same life, for a duplicate of the socket numbered `above`."""
+
+    def touched(self) -> bool:
+        """Whether the file's owner or mode may have changed since bind."""
+
+    def admits(self, owner: Owner) -> bool:
+        """Whether a peer owned by `owner` may connect, by the owner and mode that the file has now."""
+
+    def close(self) -> None:
+        """Give up this hold. Never an explicit unlock: other holders keep the life."""
+
+
+class OpenRecord(Protocol):
+    """A rendezvous file opened by a client: its bytes and what the kernel says of it."""
+
+    data: bytes
+    """At most 257 bytes: one more than a record has, so that a longer file is seen as one."""
+
+    def live(self, id: bytes) -> bool:
+        """Whether somebody who holds the name is listening now. `id` is the record's."""
+
+    def trusted(self) -> bool:
+        """Whether the file belongs to this user and nobody else may write to it."""
+
+    def owned_by(self, owner: Owner) -> bool:
+        """Whether the file's owner is that user."""
+
+    def owner(self) -> Owner:
+        """The file's owner, as `uid` or `sid`."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+if sys.platform == "win32":
+    from samesock.backend import winsock as system
+else:
+    from samesock.backend import posix as system
+
+__all__ = ["NO_UID", "Hold", "OpenRecord", "Owner", "system"]
