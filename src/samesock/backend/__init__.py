@@ -6,6 +6,9 @@ backend: the protocol of emulated Unix sockets (that is `samesock.unix`), or any
 
 `from samesock.backend import system` gives the backend of this machine.
 
+Paths are `bytes`, in the file system's encoding (UTF-8 on Windows), without a NUL. Errors are `OSError` with a POSIX
+errno and the path as `filename` (`os.fsdecode`d).
+
 Required of each backend:
 
 * `REFUSED_WHEN_FULL: bool`: whether the kernel answers a TCP connect to a full queue with a refusal (Winsock)
@@ -15,15 +18,16 @@ Required of each backend:
   loopback; zeros where the question does not arise.
 * `start_time(pid) -> int | None`: when that process started, in units of the system's own, `None` if it is gone.
 * `socket_cookie(number) -> int`: the kernel's never reused name of a socket, 0 where it has none.
-* `create_record(path, record, above) -> Hold`: create the file exclusively, readable by its owner alone, and write
-  `record` (256 bytes) into it. `FileExistsError` is reported as `OSError(EADDRINUSE)`. `above` is the descriptor
-  number of the socket that the hold must outlive by nothing (see `Hold`).
-* `adopt_record(path, record, above) -> Hold`: another process's hold on the same name (inherited, shared).
+* `create_record(path, record, id, above) -> Hold`: create the file exclusively, readable by its owner alone, and
+  write `record` (256 bytes) into it. What exists already is `OSError(EADDRINUSE)`. `id` is the record's 16 bytes
+  that name the life; `above` is the descriptor number of the socket that the hold must not outlive (see `Hold`).
+* `adopt_record(path, record, id, above) -> Hold`: another process's hold on the same name (inherited, shared).
 * `open_record(path) -> OpenRecord`: open without blocking whatever is there; `OSError` with the errno that BSD's
   `connect` gives (`ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ECONNREFUSED`).
-* `prepare_listener(number)`, `prepare_client(number)`: options of the TCP socket underneath, before bind, connect.
+* `prepare_listener(tcp)`, `prepare_client(tcp)`: options of the TCP socket underneath (a `_socket.socket`), before
+  bind, before connect.
 * `abort_connect(number)`: give up a connect that is still under way, so that the same socket can try again.
-* `reset_on_close(number)`: the next close sends a reset and discards what is queued.
+* `reset_on_close(tcp)`: the next close sends a reset and discards what is queued.
 * `wait(readers, writers, timeout) -> set[int]`: the socket numbers that are readable, or writable (a failed connect
   counts as writable); empty when `timeout` seconds passed; `None` waits for ever. A number that is not open any
   more counts as ready. There is no limit of the emulation's own below 300 numbers.

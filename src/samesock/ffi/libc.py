@@ -1,0 +1,26 @@
+"""libc's connect(2), for what Python's own `connect` cannot express: AF_UNSPEC, which disconnects a socket."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+
+# struct sockaddr with family AF_UNSPEC; the BSDs begin with a length byte.
+AF_UNSPEC_ADDRESS = bytes(16) if sys.platform == "linux" else b"\x10" + bytes(15)
+
+
+@functools.lru_cache(maxsize=1)
+def _connect() -> ctypes._CFuncPtr:  # type: ignore[name-defined,unused-ignore]
+    function = ctypes.CDLL(None, use_errno=True).connect
+    function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)  # socklen_t is 32 bits wide
+    function.restype = ctypes.c_int  # -1: see errno
+    return function
+
+
+def disconnect(number: int) -> None:
+    """connect(number, {AF_UNSPEC}): the socket is unconnected again, and its automatic port is given back."""
+    if _connect()(number, AF_UNSPEC_ADDRESS, len(AF_UNSPEC_ADDRESS)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"disconnecting socket {number}: {os.strerror(code)}")

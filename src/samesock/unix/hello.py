@@ -1,0 +1,94 @@
+"""The hello: the first bytes of every emulated connection, which prove that the client could read the file.
+
+Pure: no socket is touched here. A hello is made inside `connect` and checked inside `accept`. Layout: `a5 53 31 0a`,
+pid u32, uid u32, length of the name u8 (at most 108), three zeros, nonce (16), MAC (32), name.
+The MAC binds the hello to one pair of TCP addresses, one bound name and one secret, so that whoever relays it to
+another listener, or sends it again, has gained nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import struct
+from collections import OrderedDict
+from typing import NamedTuple
+
+from samesock.unix.rendezvous import LONGEST_NAME, Record
+
+Address = tuple[str, int]
+
+SIZE = 64
+MAGIC = b"\xa5S1\n"
+LONGEST = SIZE + LONGEST_NAME
+REMEMBERED_NONCES = 4096
+
+_OPEN = struct.Struct("<4sIIB3x16s")
+_LABEL = b"samesock hello 1\0"
+_MAC_AT = _OPEN.size
+assert _MAC_AT == 32
+
+
+class Hello(NamedTuple):
+    """What a proven client claims of itself."""
+
+    pid: int
+    uid: int
+    name: bytes
+    nonce: bytes
+
+
+def _addresses(client: Address, listener: Address) -> bytes:
+    packed = bytearray()
+    for host, port in (client, listener):
+        packed += bytes(map(int, host.split(".")))
+        packed += port.to_bytes(2, "big")
+    return bytes(packed)
+
+
+def _mac(record: Record, client: Address, listener: Address, head: bytes, name: bytes) -> bytes:
+    message = _LABEL + record.id + _addresses(client, listener) + head + name
+    return hmac.digest(record.secret, message, "sha256")
+
+
+def make(record: Record, client: Address, listener: Address, *, pid: int, uid: int, name: bytes) -> bytes:
+    """The hello of a client at `client` to the listener at `listener` (pairs of dotted quad and port)."""
+    head = _OPEN.pack(MAGIC, pid, uid, len(name), secrets.token_bytes(16))
+    return head + _mac(record, client, listener, head, name) + name
+
+
+def missing(got: bytes) -> int | None:
+    """How many bytes to read next: 0 when the hello is whole, `None` when it is none of ours."""
+    if not MAGIC.startswith(got[:4]) and not got.startswith(MAGIC):
+        return None
+    if len(got) < SIZE:
+        return SIZE - len(got)
+    length = got[12]
+    if length > LONGEST_NAME:
+        return None
+    return SIZE + length - len(got)
+
+
+def check(record: Record, client: Address, listener: Address, got: bytes) -> Hello | None:
+    """What a whole hello says, or `None` if its MAC is not the one that the record's secret makes."""
+    head, mac, name = got[:_MAC_AT], got[_MAC_AT:SIZE], got[SIZE:]
+    if not hmac.compare_digest(mac, _mac(record, client, listener, head, name)):
+        return None
+    _, pid, uid, _, nonce = _OPEN.unpack(head)
+    return Hello(pid, uid, name, nonce)
+
+
+class Nonces:
+    """The last nonces that were used here: each is good for one connection."""
+
+    def __init__(self) -> None:
+        self._used: OrderedDict[bytes, None] = OrderedDict()
+
+    def use(self, nonce: bytes) -> bool:
+        """Remember the nonce; False if it was used before."""
+        if nonce in self._used:
+            return False
+        self._used[nonce] = None
+        if len(self._used) > REMEMBERED_NONCES:
+            self._used.popitem(last=False)
+        return True
