@@ -1,0 +1,100 @@
+"""Wine prefixes (the folder that plays the Windows machine): one template, and a pool of copies for the runs.
+
+A prefix has one wineserver, so two runs in one prefix would share their named objects and die together when either
+is ended. Each run therefore takes a prefix of its own, for as long as it lasts, under a lock that its processes
+hold too; a new copy is made when all are taken. What runs inside is not known here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache import LauncherError, built, is_whole, key_of, remove_tree, say, try_lock
+from wines import Places, Wine
+
+RECIPE = 1  # Raise it when the way of making a template changes.
+NEEDED = ("system.reg", "user.reg", "drive_c/windows/system32/kernel32.dll", "dosdevices/c:")
+MOST = 64  # More than that many runs at once is a mistake, not a need.
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A prefix that is this run's alone while `lock` is open."""
+
+    folder: Path
+    lock: int
+
+
+def template(cache: Path, wine: Wine) -> Path:
+    """The prefix that all others are copies of (10 to 30 s the first time)."""
+    inputs = {"recipe": RECIPE, "wine": wine.name}
+    folder = cache / f"prefix-{key_of(inputs)}" / "template"
+
+    def build(target: Path) -> None:
+        say(f"making a Wine prefix in {folder} (10 to 30 s)")
+        nothing = cache / "empty"  # Nothing to be seen of any checkout yet.
+        nothing.mkdir(exist_ok=True)
+        (target / "drive_c").mkdir()
+        places = Places(target, nothing, nothing)
+        wine.link(places)
+        # wineboot does not wait until its server has written the registry: -k makes it, and -w waits for that.
+        boot = ["sh", "-c", "wine wineboot -i; wineserver -k; wineserver -w"]
+        line, directory, environment = wine.command(places, boot)
+        subprocess.run(line, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+
+    return built(folder, inputs, NEEDED, build)
+
+
+@contextlib.contextmanager
+def taken(template_folder: Path, wine: Wine) -> Iterator[Taken]:
+    """Take a free prefix, as clean as the template, for the time of a run."""
+    pool = template_folder.parent
+    for number in range(MOST):
+        lock = try_lock(pool / f"{number}.lock")
+        if lock is None:
+            continue
+        folder = pool / str(number)
+        try:
+            wine.stop(folder)
+            _prepare(template_folder, folder)
+            yield Taken(folder, lock)
+        finally:
+            wine.stop(folder)
+            os.close(lock)
+        return
+    raise LauncherError(f"{MOST} runs are under way at once in {pool}: end some")
+
+
+def _prepare(template_folder: Path, folder: Path) -> None:
+    """Copy the template if this place is empty or half-copied, else take back what earlier runs left."""
+    if not is_whole(folder, NEEDED):
+        _copy(template_folder, folder)
+        return
+    shutil.rmtree(folder / "drive_c" / "users")
+    shutil.copytree(template_folder / "drive_c" / "users", folder / "drive_c" / "users", symlinks=True)
+    # By mtime and size alone, Python cannot tell one checkout's compiled files from another's.
+    shutil.rmtree(folder / "drive_c" / "pycache" / "C" / "samesock", ignore_errors=True)
+
+
+def _copy(template_folder: Path, folder: Path) -> None:
+    """Wine's own 770 MB of DLLs become hard links: nothing writes to them. The stamp arrives with the rename."""
+    temporary = folder.with_name(folder.name + ".part")
+    for leftover in (temporary, folder):
+        if os.path.lexists(leftover):
+            remove_tree(leftover)
+    windows = str(template_folder / "drive_c" / "windows") + os.sep
+
+    def place(source: str, target: str) -> None:
+        if source.startswith(windows):
+            os.link(source, target, follow_symlinks=False)
+        else:
+            shutil.copy2(source, target, follow_symlinks=False)
+
+    shutil.copytree(template_folder, temporary, symlinks=True, copy_function=place)
+    temporary.rename(folder)
