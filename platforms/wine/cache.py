@@ -1,10 +1,9 @@
 """The cache folder: where it is, how a thing is put into it whole or not at all, and who may touch it when.
 
-Everything that the launcher fetches or makes is a *folder named by what went into it* (a key), built beside its
-final place and renamed there when it is complete. So a folder that exists under its final name is whole, one
-that was left half-made has another name and is swept away, and a change of any input gives another name.
-Nothing here knows what is built: no Wine, no Python, no Debian.
-"""
+Everything that the launcher fetches or makes is a *folder named by what went into it* (a key), built beside
+its final place and renamed there when it is complete. So a folder that exists under its final name is whole,
+one that was left half-made has another name and is swept away, and a change of any input gives another name.
+Nothing here knows what is built: no Wine, no Python, no Debian."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ STAMP = ".stamp.json"
 
 
 class LauncherError(Exception):
-    """Something that the person who runs the launcher can mend: the message says what was tried, and what helps."""
+    """Something that the person who runs the launcher can mend; it says what was tried, and what helps."""
 
 
 def cache_root() -> Path:
@@ -64,7 +63,7 @@ def locked(path: Path, waiting_for: str) -> Iterator[None]:
 def try_lock(path: Path) -> int | None:
     """A descriptor that holds the lock on `path`, or None if somebody else holds it.
 
-    The descriptor can be inherited by the processes of a run: the lock then lasts until the last of them is gone.
+    The processes of a run may inherit the descriptor: the lock then lasts until the last of them is gone.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -133,11 +132,12 @@ def mount_points() -> list[Path]:
 
 
 def retried(what: str, attempt: Callable[[], None], tries: int = 4, first_wait: float = 3.0) -> None:
-    """Call `attempt` until it succeeds: mirrors and downloads stutter. Waits 3, 9, 27 seconds between the tries."""
+    """Call `attempt` until it succeeds, with growing waits between: mirrors and downloads stutter."""
     wait = first_wait
     for left in range(tries - 1, -1, -1):
         try:
-            return attempt()
+            attempt()
+            return
         except LauncherError as error:
             if not left:
                 raise

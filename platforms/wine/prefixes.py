@@ -1,9 +1,8 @@
 """Wine prefixes (the folder that plays the Windows machine): one template, and a pool of copies for the runs.
 
-A prefix has one wineserver, so two runs in one prefix would share their named objects and die together when either
-is ended. Each run therefore takes a prefix of its own, for as long as it lasts, under a lock that its processes
-hold too; a new copy is made when all are taken. What runs inside is not known here.
-"""
+A prefix has one wineserver, so two runs in one prefix would share their named objects and die together when
+either is ended. Each run therefore takes a prefix of its own, for as long as it lasts, under a lock that its
+processes hold too; a new copy is made when all are taken. What runs inside is not known here."""
 
 from __future__ import annotations
 
@@ -20,6 +19,7 @@ from wines import Places, Wine
 
 RECIPE = 1  # Raise it when the way of making a template changes.
 NEEDED = ("system.reg", "user.reg", "drive_c/windows/system32/kernel32.dll", "dosdevices/c:")
+KEPT = {"windows", "pycache"}
 MOST = 64  # More than that many runs at once is a mistake, not a need.
 
 
@@ -43,10 +43,12 @@ def template(cache: Path, wine: Wine) -> Path:
         (target / "drive_c").mkdir()
         places = Places(target, nothing, nothing)
         wine.link(places)
-        # wineboot does not wait until its server has written the registry: -k makes it, and -w waits for that.
+        # wineboot does not wait until its server has written the registry: -k has it done, -w waits for that.
         boot = ["sh", "-c", "wine wineboot -i; wineserver -k; wineserver -w"]
         line, directory, environment = wine.command(places, boot)
-        subprocess.run(line, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+        subprocess.run(
+            line, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
 
     return built(folder, inputs, NEEDED, build)
 
@@ -72,18 +74,33 @@ def taken(template_folder: Path, wine: Wine) -> Iterator[Taken]:
 
 
 def _prepare(template_folder: Path, folder: Path) -> None:
-    """Copy the template if this place is empty or half-copied, else take back what earlier runs left."""
-    if not is_whole(folder, NEEDED):
+    """Copy the template if this place is empty or half-copied, else take back what earlier runs did."""
+    if is_whole(folder, NEEDED):
+        _restore(template_folder, folder)
+    else:
         _copy(template_folder, folder)
-        return
-    shutil.rmtree(folder / "drive_c" / "users")
-    shutil.copytree(template_folder / "drive_c" / "users", folder / "drive_c" / "users", symlinks=True)
+
+
+def _restore(template_folder: Path, folder: Path) -> None:
+    """The template's registry, users and other folders; Wine's own files and Python's compiled ones stay."""
+    for registry in template_folder.glob("*.reg"):
+        shutil.copy2(registry, folder / registry.name)
+    for name in {*os.listdir(folder / "drive_c")} - KEPT:
+        old = folder / "drive_c" / name
+        if old.is_symlink() or not old.is_dir():  # A link to a checkout is removed, never followed.
+            old.unlink()
+        else:
+            remove_tree(old)
+    for name in {*os.listdir(template_folder / "drive_c")} - KEPT:
+        source = template_folder / "drive_c" / name
+        if not source.is_symlink():
+            shutil.copytree(source, folder / "drive_c" / name, symlinks=True)
     # By mtime and size alone, Python cannot tell one checkout's compiled files from another's.
     shutil.rmtree(folder / "drive_c" / "pycache" / "C" / "samesock", ignore_errors=True)
 
 
 def _copy(template_folder: Path, folder: Path) -> None:
-    """Wine's own 770 MB of DLLs become hard links: nothing writes to them. The stamp arrives with the rename."""
+    """Wine's own 770 MB of DLLs become hard links: nothing writes to them."""
     temporary = folder.with_name(folder.name + ".part")
     for leftover in (temporary, folder):
         if os.path.lexists(leftover):

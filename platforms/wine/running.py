@@ -1,4 +1,5 @@
-"""Run one program to its end: through pipes or a pseudo-terminal, with a time limit, and leave nothing behind.
+"""Run one program to its end: through pipes or a pseudo-terminal, with a time limit, and leave nothing
+behind.
 
 The program runs in a session of its own and is ended by its id. Nothing here knows Wine.
 """
@@ -57,7 +58,7 @@ class LineEnds:
 
 
 def run_piped(program: Program, timeout: float | None, out: BinaryIO, err: BinaryIO) -> int:
-    """Run with stdin from /dev/null and both outputs through pipes: Wine treats files and terminals differently."""
+    """Run with stdin from /dev/null, outputs through pipes: Wine treats files and terminals differently."""
     process = subprocess.Popen(
         program.command,
         cwd=program.directory,
@@ -68,7 +69,8 @@ def run_piped(program: Program, timeout: float | None, out: BinaryIO, err: Binar
         start_new_session=True,
         pass_fds=program.inherited,
     )
-    assert process.stdout and process.stderr
+    assert process.stdout is not None
+    assert process.stderr is not None
     pumps = {process.stdout.fileno(): (out, LineEnds()), process.stderr.fileno(): (err, LineEnds())}
     with process.stdout, process.stderr:
         return _until_ended(process, timeout, lambda seconds: _pump(pumps, seconds))
@@ -136,8 +138,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _until_ended(process: subprocess.Popen[bytes], timeout: float | None, move: Callable[[float], Moved]) -> int:
-    """Move data until the program has ended, or its time is up, or Ctrl+C; its exit code, as a shell gives it."""
+def _until_ended(
+    process: subprocess.Popen[bytes], timeout: float | None, move: Callable[[float], Moved]
+) -> int:
+    """Move data until the program ends, its time is up, or Ctrl+C comes; its exit code, as in a shell."""
     deadline = time.monotonic() + timeout if timeout is not None else None
     try:
         while process.poll() is None:
@@ -145,7 +149,7 @@ def _until_ended(process: subprocess.Popen[bytes], timeout: float | None, move: 
                 return TIMED_OUT
             if move(0.2) is Moved.CLOSED:
                 time.sleep(0.02)
-        # What came between the last look and the end. A process that outlives the program may keep the pipe open.
+        # What came between the last look and the end; a process that outlives the program may hold the pipe.
         while move(0.1) is Moved.SOME:
             pass
         code = process.returncode

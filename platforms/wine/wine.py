@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Run real Windows CPython on Linux, under Wine, with this checkout in view: `wine.py run --python 3.13 -- -m pytest`.
+"""Run real Windows CPython on Linux, under Wine: `wine.py run --python 3.13 -- -m pytest`.
 
-This is the command line alone: it puts together a Wine (wines), a Windows Python (interpreters), a prefix of the
-run's own (prefixes) and the program (running), and decides nothing that they could decide.
+This is the command line alone: it puts together a Wine (wines), a Windows Python (interpreters), a prefix of
+the run's own (prefixes) and the program (running), and decides nothing that they could decide.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cache import LauncherError, cache_root, remove_tree, say, try_lock
 from interpreters import AVAILABLE, interpreter, pythons_folder, requirements
 from prefixes import taken, template
-from running import Program, run_on_terminal, run_piped
+from running import INTERRUPTED, Program, run_on_terminal, run_piped
 from wines import Places, Wine, find_wine
 
 DEFAULT_PYTHON = "3.13"
@@ -27,9 +28,13 @@ PYTHON_ENVIRONMENT = {"PYTHONPYCACHEPREFIX": "C:\\pycache", "PYTHONUNBUFFERED": 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    main = argparse.ArgumentParser(prog="wine.py", description="Windows CPython under Wine, with this checkout in view.")
+    main = argparse.ArgumentParser(
+        prog="wine.py", description="Windows CPython under Wine, with this checkout in view."
+    )
     checkout = Path(__file__).resolve().parents[2]
-    main.add_argument("--checkout", type=Path, default=checkout, help="the checkout to show (default: this one)")
+    main.add_argument(
+        "--checkout", type=Path, default=checkout, help="the checkout to show (default: this one)"
+    )
     commands = main.add_subparsers(dest="command", required=True)
     ensure = commands.add_parser("ensure", help="fetch and make whatever a run needs")
     ensure.add_argument("--python", action="append", choices=list(AVAILABLE), help="may be given again")
@@ -78,11 +83,16 @@ def run(cache: Path, options: argparse.Namespace) -> int:
 
 def clean(cache: Path) -> None:
     """Remove everything, unless a run is using it."""
-    locks = [try_lock(path) for path in sorted(cache.rglob("*.lock"))] if cache.exists() else []
+    locks = [try_lock(path) for path in (*cache.glob("*.lock"), *cache.glob("*/*.lock"))]
     if None in locks:
         raise LauncherError(f"not removing {cache}: a run is using it")
     if cache.exists():
         remove_tree(cache)
+
+
+def _terminated(_number: int, _frame: object) -> None:
+    """Leave as after Ctrl+C, so that what was started is ended too."""
+    raise KeyboardInterrupt
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     options.checkout = options.checkout.resolve()
     cache = cache_root()
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         if options.command == "run":
             return run(cache, options)
@@ -104,7 +115,10 @@ def main(arguments: list[str] | None = None) -> int:
         say(str(error))
         return 1
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except BrokenPipeError:  # Whoever read our output has left; Python's own flush at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     return 0
 
 

@@ -1,9 +1,8 @@
 """Which Wine is used: one on PATH that is new enough, else Wine 10 in a Debian root folder.
 
-Both have the same methods: `link` (make the checkout and the interpreters visible in a prefix), `command` (where and
-how to run a command line that says `wine ...`) and `stop` (end what a prefix still runs), so that nobody else asks
-which one it is. What a prefix holds is not known here.
-"""
+Both have the same methods: `link` (make the checkout and the interpreters visible in a prefix), `command`
+(where and how to run a command line that says `wine ...`) and `stop` (end what a prefix still runs), so that
+nobody else asks which one it is. What a prefix holds is not known here."""
 
 from __future__ import annotations
 
@@ -53,19 +52,24 @@ class WineOnPath:
             link.symlink_to(target)
 
     def command(self, places: Places, line: list[str]) -> tuple[list[str], Path, dict[str, str]]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "TERM") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "TERM")
+            if name in os.environ
+        }
         return line, places.checkout, {**kept, **QUIET, "WINEPREFIX": str(places.prefix)}
 
     def stop(self, prefix: Path) -> None:
         """End the prefix's wineserver, and with it whatever still runs there; it saves its registry first."""
         environment = {**os.environ, **QUIET, "WINEPREFIX": str(prefix)}
         for option in ("-k", "-w"):
-            subprocess.run(["wineserver", option], env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+            line = ["wineserver", option]
+            subprocess.run(line, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 @dataclass(frozen=True)
 class WineInRoot:
-    """Wine in a Debian root folder: the prefix and the other folders are mounted into it, for one run's eyes only."""
+    """Wine in a Debian root folder: the prefix and the others are mounted into it, for this run alone."""
 
     root: Path
 
@@ -95,8 +99,9 @@ def wine_version_on_path() -> str | None:
     """What `wine --version` says, if there is one that is new enough and has its wineserver beside it."""
     if not (shutil.which("wine") and shutil.which("wineserver")):
         return None
-    said = subprocess.run(["wine", "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-    return said.strip() if major_version(said) >= OLDEST else None
+    line = ["wine", "--version"]
+    done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if major_version(done.stdout) >= OLDEST else None
 
 
 def major_version(said: str) -> int:

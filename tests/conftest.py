@@ -1,0 +1,49 @@
+"""What every test may use: a short folder for sockets' paths, and a mark for tests that need a feature.
+
+Only what is of use to all folders below; what one area needs belongs in that area's own conftest.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import samesock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line(
+        "markers", "needs(*features): skip where samesock.features() calls one of them absent"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Which samesock is tested, and in which mode."""
+    mode = os.environ.get("SAMESOCK_UNIX", "as found")
+    return (
+        f"samesock: {os.path.dirname(samesock.__file__)}, Unix sockets: {mode}, sys.platform: {sys.platform}"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip by feature, never by platform; a misspelt feature is an error."""
+    names = [name for mark in item.iter_markers("needs") for name in mark.args]
+    if names:
+        support = samesock.features()
+        absent = [name for name in names if support[name] == "absent"]
+        if absent:
+            pytest.skip(f"absent here: {', '.join(absent)}")
+
+
+@pytest.fixture
+def socket_dir() -> Iterator[Path]:
+    """A new folder with a short path: pytest's own are too long for a Unix socket's 104 to 108 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="ss-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
