@@ -1,3 +1,58 @@
-"""The same BSD sockets on every operating system: `import samesock as socket`."""
+"""The same BSD sockets on every operating system: `import samesock as socket`.
 
+Names only: everything of the standard library's `socket`, and what samesock adds, each from the module that has it.
+"""
+
+from __future__ import annotations
+
+from socket import *
+from socket import SocketIO as SocketIO
+from socket import __all__ as _standard_names
+from typing import TYPE_CHECKING, Any
+
+from samesock._family import AF_UNIX as AF_UNIX
+from samesock._socket import create_connection as create_connection
+from samesock._socket import create_server as create_server
+from samesock._socket import fromfd as fromfd
+from samesock._socket import fromshare as fromshare
+from samesock._socket import socket as socket
+from samesock._socket import socketpair as socketpair
 from samesock._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from samesock._features import features as features
+    from samesock._ssl import SSLSocket as SSLSocket
+    from samesock.unix.names import unix_path as unix_path
+    from samesock.unix.peers import PeerCred as PeerCred
+    from samesock.unix.peers import peercred as peercred
+
+_LATER = {
+    "PeerCred": "samesock.unix",
+    "SSLSocket": "samesock._ssl",
+    "features": "samesock._features",
+    "peercred": "samesock.unix.peers",
+    "unix_path": "samesock.unix.names",
+}
+"""What is imported when it is first asked for, so that a plain `import samesock` costs what it must."""
+
+__all__ = [
+    "AF_UNIX",
+    "SocketIO",
+    "create_connection",
+    "create_server",
+    "fromfd",
+    "socket",
+    "socketpair",
+    *_LATER,
+    *_standard_names,
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import one of the names that come later."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'samesock' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value

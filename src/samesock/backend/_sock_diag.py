@@ -85,7 +85,7 @@ def connection_owner(local: Address, remote: Address) -> Owner | None:
     return _ask(local, remote, _ANY_STATE)
 
 
-def holds_inode(pid: int, inode: int) -> bool:
+def has_socket(pid: int, inode: int) -> bool:
     """Whether the process has that socket open, as far as this user may look."""
     wanted = f"socket:[{inode}]"
     directory = f"/proc/{pid}/fd"

@@ -45,25 +45,26 @@ def uid() -> int:
     return os.geteuid()
 
 
-@functools.lru_cache(maxsize=1)
-def _boot_id() -> bytes:
+@functools.lru_cache(maxsize=8)
+def _realm_of(namespace: bytes) -> bytes:
     try:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return file.read()
+            boot = file.read()
     except OSError:
-        return b""
+        boot = b""
+    return hashlib.sha256(boot + namespace).digest()[:8]
 
 
 def realm() -> bytes:
     """8 bytes that name this boot of this machine and this network namespace; zeros where neither is told.
 
-    The link is read every time: a process may move to another namespace.
+    The link is read every time, since a process may move to another namespace.
     """
     try:
         namespace = os.readlink(b"/proc/self/ns/net")
     except OSError:
         return bytes(8)
-    return hashlib.sha256(_boot_id() + namespace).digest()[:8]
+    return _realm_of(namespace)
 
 
 def start_time(pid: int) -> int | None:
@@ -200,10 +201,11 @@ def _above(fd: int, number: int) -> int:
 
 def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
     """Create the file and write the record; what exists already is left untouched: `EADDRINUSE`."""
+    name = os.fsdecode(path)
     try:
-        fd = os.open(path, _O_CREATE, 0o600)
-    except FileExistsError as error:
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), error.filename) from None
+        fd = os.open(name, _O_CREATE, 0o600)
+    except FileExistsError:
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), name) from None
     try:
         fd = _above(fd, above)
         os.write(fd, record)
@@ -216,7 +218,7 @@ def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
 
 def adopt_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
     """Hold a name that another process bound: the file at `path` must still be the one with this record."""
-    fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    fd = os.open(os.fsdecode(path), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         if os.pread(fd, _RECORD_SIZE + 1, 0) != record:
             raise OSError(errno.ESTALE, "the socket's file is another one by now", os.fsdecode(path))
@@ -267,7 +269,7 @@ def open_record(path: bytes) -> OpenRecord:
     socket. Without the right to read it is `EACCES`: here that is the right to connect.
     """
     try:
-        fd = os.open(path, _O_READ)
+        fd = os.open(os.fsdecode(path), _O_READ)
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EOPNOTSUPP):
             raise refused(path) from None
@@ -322,6 +324,7 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
 
 listener_owner = _table.listener_owner
 connection_owner = _table.connection_owner
+has_socket = _table.has_socket
 
 
 # ---- the user's private directory
@@ -361,6 +364,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "has_socket",
     "listener_owner",
     "open_record",
     "prepare_client",

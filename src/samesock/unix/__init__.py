@@ -13,11 +13,26 @@ never by the number alone: numbers are reused.
 from __future__ import annotations
 
 import _socket
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
+
+AF_UNIX = int(getattr(_socket, "AF_UNIX", 1))
+"""1 everywhere; `samesock.AF_UNIX` is its enum member."""
 
 Name = str | bytes
 """A socket's name as Python gives it: `str` for a path or no name, `bytes` for an abstract one."""
+
+
+class PeerCred(NamedTuple):
+    """Who is at the other end of a Unix socket. What is not known is `None`."""
+
+    pid: int | None
+    uid: int | None
+    gid: int | None
+    sid: str | None
+    trust: Literal["kernel", "table", "claimed"]
+    """`kernel`: the kernel says so of this socket. `table`: the kernel's table of connections names the owner.
+    `claimed`: the peer says so, and has proven that it may read the socket's file."""
 
 
 class End(Protocol):
@@ -54,8 +69,14 @@ class End(Protocol):
     def copy(self, number: int) -> End:
         """The end for a duplicate of the socket, numbered `number`."""
 
-    def close(self) -> None:
-        """Give up what the end holds beside the descriptor; called just before the descriptor is closed."""
+    def close(self, sock: _socket.socket) -> None:
+        """Close the descriptor and give up what the end holds beside it, in the order that matters."""
+
+    def detach(self, sock: _socket.socket) -> int:
+        """Let go of the descriptor without closing it; whoever adopts its number finds this end again."""
+
+    def peercred(self, sock: _socket.socket) -> PeerCred:
+        """Who is at the other end, as far as it is known: never a guess."""
 
 
 ends: WeakKeyDictionary[_socket.socket, End] = WeakKeyDictionary()

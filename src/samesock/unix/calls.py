@@ -38,6 +38,11 @@ class Calls:
         self.fileno = base.fileno
         self.detach = base.detach
         self.close = base.close
+        self.sendmsg = getattr(base, "sendmsg", None)
+        self.share = getattr(base, "share", None)
+        self.family = base.family.__get__
+        self.type = base.type.__get__
+        self.proto = base.proto.__get__
 
 
 calls = Calls()

@@ -59,7 +59,7 @@ def make(record: Record, client: Address, listener: Address, *, pid: int, uid: i
 
 def missing(got: bytes) -> int | None:
     """How many bytes to read next: 0 when the hello is whole, `None` when it is none of ours."""
-    if not MAGIC.startswith(got[:4]) and not got.startswith(MAGIC):
+    if not MAGIC.startswith(got[:4]):
         return None
     if len(got) < SIZE:
         return SIZE - len(got)

@@ -1,0 +1,212 @@
+"""`class socket` and the module's functions, as BSD and the standard library have them.
+
+Where the interpreter's own sockets do everything, the class adds next to nothing: the hot methods stay C's, and
+`bind` and `connect` only name the path in their errors. Elsewhere it takes its methods from `unix.dispatch`. What
+must never be put here: anything about one operating system or one transport.
+"""
+
+from __future__ import annotations
+
+import _socket as _c
+import errno
+import os
+import socket as _stdlib
+from typing import TYPE_CHECKING, Any
+
+from samesock._family import AF_UNIX
+from samesock.unix import choosing, ends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_KERNEL = choosing.kernel_does_all()
+
+
+class _KernelMethods:
+    """For interpreters whose own sockets speak AF_UNIX, over a kernel that has it."""
+
+    __slots__ = ()
+
+    def accept(self) -> tuple[socket, Any]:
+        """Take one connection: `(a new samesock.socket, the peer's address)`. See accept(2)."""
+        number, address = self._accept()  # type: ignore[attr-defined]
+        accepted = socket(self.family, self.type, self.proto, fileno=number)  # type: ignore[attr-defined]
+        if _c.getdefaulttimeout() is None and self.gettimeout():  # type: ignore[attr-defined]
+            accepted.setblocking(True)
+        return accepted, address
+
+    def bind(self, address: Any, /) -> None:
+        """Give the socket its address. See bind(2); an error of a Unix socket names the path."""
+        if isinstance(address, tuple):
+            return _c.socket.bind(self, address)  # type: ignore[arg-type]
+        return _with_path(_c.socket.bind, self, address)
+
+    def connect(self, address: Any, /) -> None:
+        """Connect to the address. See connect(2); an error of a Unix socket names the path."""
+        if isinstance(address, tuple):
+            return _c.socket.connect(self, address)  # type: ignore[arg-type]
+        return _with_path(_c.socket.connect, self, address)
+
+
+def _with_path(function: Any, sock: Any, address: Any) -> None:
+    """Call a C method; ValueError for a NUL that C would cut the path at, and the path in what it raises."""
+    is_unix = _c.socket.family.__get__(sock) == AF_UNIX
+    if is_unix:
+        from samesock._address import unix_path
+
+        unix_path(address)
+    try:
+        function(sock, address)
+    except OSError as error:
+        if is_unix and error.filename is None and error.errno is not None:
+            error.filename = os.fsdecode(address)
+        raise
+
+
+if TYPE_CHECKING:
+
+    class _Base(_stdlib.socket):
+        """What type checkers see: the standard library's class."""
+
+elif _KERNEL:
+
+    class _Base(_KernelMethods, _stdlib.socket):
+        __slots__ = ()
+
+else:
+    from samesock.unix import dispatch as _dispatch
+
+    class _Base(*_dispatch.method_classes(), _stdlib.socket):
+        __slots__ = ()
+
+
+class socket(_Base):
+    """A BSD socket: the standard library's class, with the same behaviour on every operating system.
+
+    Arguments, methods and errors are those of `socket.socket`. A Unix domain socket (`AF_UNIX`, `SOCK_STREAM`) works
+    on every platform; its `transport` says by what.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: native where the system's AF_UNIX works, else emulated.
+
+    References: POSIX `socket`, `bind`, `connect`, `accept`; Winsock `socket`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def transport(self) -> str:
+        """`native`, or `emulated` for a Unix socket over TCP on loopback."""
+        end = ends.get(self)
+        return "native" if end is None else end.transport
+
+    if not _KERNEL:
+
+        @property
+        def family(self) -> Any:
+            """The address family, AF_UNIX included where the interpreter lacks it."""
+            number = _c.socket.family.__get__(self)
+            return AF_UNIX if number == AF_UNIX else _stdlib.socket.family.__get__(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Through multiprocessing a socket travels as its descriptor; plain pickle refuses, as for any socket."""
+        from samesock import _pickling
+
+        return _pickling.reduce(self)
+
+
+def _ours(sock: _stdlib.socket) -> socket:
+    """The same object as one of our class: the layouts are equal, since no slot was added."""
+    sock.__class__ = socket
+    return sock  # type: ignore[return-value]
+
+
+def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
+    """A socket for a duplicate of the descriptor `fd`, which stays open. See dup(2)."""
+    return socket(family, type, proto, fileno=_c.dup(fd))
+
+
+def socketpair(family: int | None = None, type: int = _c.SOCK_STREAM, proto: int = 0) -> tuple[socket, socket]:
+    """Two connected sockets, of AF_UNIX by default; no other process can get between them.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: emulated, authenticated by address and token.
+
+    References: POSIX `socketpair`.
+    """
+    if _KERNEL or family not in (None, AF_UNIX):
+        one, other = _stdlib.socketpair(family, type, proto)
+        return _ours(one), _ours(other)
+    if type & ~_MODE_FLAGS != _c.SOCK_STREAM:
+        raise OSError(errno.ESOCKTNOSUPPORT, f"{os.strerror(errno.ESOCKTNOSUPPORT)}: socketpair() of type {type}")
+    from samesock.unix import pair
+    from samesock.unix.dispatch import adopted
+
+    one, other = (adopted(socket, number, end) for number, end in pair.make())
+    if type & getattr(_c, "SOCK_NONBLOCK", 0):
+        one.setblocking(False)
+        other.setblocking(False)
+    return one, other
+
+
+_MODE_FLAGS = getattr(_c, "SOCK_NONBLOCK", 0) | getattr(_c, "SOCK_CLOEXEC", 0)
+
+
+def create_connection(*args: Any, **kwargs: Any) -> socket:
+    """Connect a TCP socket to `(host, port)`, trying every address of the host.
+
+    Arguments and errors are those of the standard library's function of this interpreter.
+    """
+    return _ours(_stdlib.create_connection(*args, **kwargs))
+
+
+def create_server(
+    address: Any,
+    *,
+    family: int = _c.AF_INET,
+    backlog: int | None = None,
+    reuse_port: bool = False,
+    dualstack_ipv6: bool = False,
+) -> socket:
+    """A listening stream socket bound to `address`: `(host, port)`, or a path with `family=AF_UNIX`.
+
+    Raises `OSError` naming the address; ValueError for options that do not go together, as the standard library does.
+    """
+    if family != AF_UNIX or _KERNEL:
+        return _ours(
+            _stdlib.create_server(
+                address,
+                family=family,
+                backlog=backlog,
+                reuse_port=reuse_port,
+                dualstack_ipv6=dualstack_ipv6,
+            )
+        )
+    if reuse_port and not hasattr(_c, "SO_REUSEPORT"):
+        raise ValueError("SO_REUSEPORT not supported on this platform")
+    if dualstack_ipv6:
+        raise ValueError("dualstack_ipv6 requires AF_INET6 family")
+    sock = socket(AF_UNIX, _c.SOCK_STREAM)
+    try:
+        sock.bind(address)
+        if backlog is None:
+            sock.listen()
+        else:
+            sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def fromshare(info: bytes) -> socket:
+    """The socket in the bytes that another process's `share(pid)` made for this one. Windows alone."""
+    if not hasattr(_c.socket, "share"):
+        raise OSError(errno.EOPNOTSUPP, "fromshare() is Winsock's; elsewhere pass descriptors")
+    from samesock.unix import dispatch
+
+    return dispatch.from_share(socket, info)
+
+
+if not _KERNEL:
+    _dispatch.plain_classes.insert(0, socket)

@@ -1,0 +1,378 @@
+"""The server's half of the emulation: everything that happens inside accept().
+
+A connection is a client only when its hello is whole and proven; until then it is parked, and it blocks nobody.
+The kernel's queue is the one queue that all holders of a listener share, so the proof is checked here, by whoever
+accepts, and not in a thread with a queue of its own. What must never be put here: files, names, and the client's half.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import sys
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from samesock.backend import Hold, system
+from samesock.unix import hello
+from samesock.unix.calls import calls, twin
+from samesock.unix.hello import Hello
+from samesock.unix.rendezvous import Record
+
+Address = tuple[str, int]
+
+HELLO_SECONDS = 5.0
+"""How long a connection may take to say its hello."""
+MOST_PARKED = 256
+DRAIN_SECONDS = 0.02
+GRACE_SECONDS = 0.002
+"""How long a non-blocking accept waits for a hello that must be on its way."""
+GRACE_CREDIT = 0.02
+GRACE_REFILL = 0.02
+ALARM_PARKED = 8
+ALARM_BACKLOG = 4096
+ALARM_CALM = 60.0
+ANNOUNCE_PAUSES = (0.01, 0.02, 0.04, 0.05)
+TEND_SECONDS = 0.01
+
+_TRANSIENT = {
+    errno.ECONNABORTED,
+    errno.EPROTO,
+    errno.ECONNRESET,
+    errno.EPERM,
+    errno.EINTR,
+    10053,
+    10054,
+}
+_TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
+_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0)
+
+
+class Client(NamedTuple):
+    """A proven connection, not yet given to the program."""
+
+    tcp: _socket.socket
+    address: Address
+    hello: Hello
+
+
+class _Parked:
+    """A connection whose hello is not whole."""
+
+    __slots__ = ("address", "deadline", "got", "since", "tcp")
+
+    def __init__(self, tcp: _socket.socket, address: Address, now: float) -> None:
+        self.tcp = tcp
+        self.address = address
+        self.got = b""
+        self.since = now
+        self.deadline = now + HELLO_SECONDS
+
+
+def _most_parked() -> int:
+    """No more than a quarter of the descriptors that this process may have."""
+    if sys.platform == "win32":
+        return MOST_PARKED
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_PARKED if soft == resource.RLIM_INFINITY else max(1, min(MOST_PARKED, soft // 4))
+
+
+def _reset(tcp: _socket.socket) -> None:
+    """Close with a reset, so that the peer does not take silence for a conversation that ended well."""
+    try:
+        system.reset_on_close(tcp)
+    except OSError:
+        pass  # already reset by the peer: Winsock refuses options of such a socket
+    calls.close(tcp)
+
+
+class Acceptor:
+    """One listener's state in one process, shared by every duplicate of its socket there."""
+
+    def __init__(self, record: Record, backlog: int) -> None:
+        self.record = record
+        self.address: Address = ("127.0.0.1", record.port)
+        self.backlog = backlog
+        self.holders = 0
+        self._holds: list[Hold] = []
+        self.refused = 0
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self._pid = os.getpid()
+        self._mutex = threading.Lock()
+        self._parked: dict[int, _Parked] = {}
+        self._ready: deque[Client] = deque()
+        self._announcers: dict[Address, _socket.socket] = {}
+        self._retired: deque[Address] = deque(maxlen=64)
+        self._nonces = hello.Nonces()
+        self._credit = GRACE_CREDIT
+        self._credited = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._alarmed: float | None = None
+        self._closed = False
+
+    def check_process(self) -> None:
+        """After a fork, let go of what the parent's accept had in hand: plain closes, which disturb nobody."""
+        if self._pid == os.getpid():
+            return
+        inherited = [p.tcp for p in self._parked.values()] + [c.tcp for c in self._ready]
+        inherited += self._announcers.values()
+        self._fresh()
+        for tcp in inherited:
+            calls.close(tcp)
+
+    def accept(self, number: int, timeout: float | None) -> Client:
+        """One proven client from the listening socket `number`, by the rules of a socket with that `timeout`."""
+        self.check_process()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        listener = twin(number)
+        try:
+            # Whatever mode another holder of the same listener has set: a drain never blocks.
+            calls.settimeout(listener, 0.0)
+            while True:
+                with self._mutex:
+                    client = self._next(listener)
+                    waiting = list(self._parked)
+                    due = min((p.deadline for p in self._parked.values()), default=None)
+                if client is not None:
+                    return client
+                if timeout == 0:
+                    if self._grace():
+                        continue
+                    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    raise TimeoutError("timed out")
+                ends = [end - now for end in (deadline, due) if end is not None]
+                system.wait([number, *waiting], [], max(0.0, min(ends)) if ends else None)
+        finally:
+            listener.detach()
+            self._leave(number)
+
+    # ---- all below run under the mutex, unless they say otherwise
+
+    def _next(self, listener: _socket.socket) -> Client | None:
+        """The next proven client without waiting: the longest ready one, a parked one that is whole by now, or a
+        new one from the kernel's queue."""
+        if self._parked:
+            self._feed(system.wait(list(self._parked), [], 0.0))
+        if self._ready:
+            return self._ready.popleft()
+        end = time.monotonic() + DRAIN_SECONDS
+        while True:
+            try:
+                number, address = calls.accept(listener)
+            except OSError as error:
+                if isinstance(error, BlockingIOError):
+                    return None
+                if error.errno in _TRANSIENT:
+                    continue
+                if error.errno in _TABLE_FULL and self._parked:
+                    self._evict()
+                    continue
+                raise
+            client = self._greet(number, address, listener)
+            if client is not None:
+                return client
+            if time.monotonic() >= end:
+                return None
+
+    def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
+        """Look once at a new connection: a client, or parked, or gone."""
+        tcp = twin(number)
+        own = self._announcers.pop(address, None)
+        if own is not None:
+            calls.close(own)
+            return calls.close(tcp)
+        parked = _Parked(tcp, address, time.monotonic())
+        if not _DONTWAIT:
+            calls.settimeout(tcp, 0.0)
+        before = self.refused
+        client = self._read(parked)
+        if client is None and parked.tcp.fileno() >= 0:
+            if len(self._parked) >= _most_parked():
+                self._evict()
+            self._parked[number] = parked
+        if self.refused != before or len(self._parked) > ALARM_PARKED:
+            self._alarm(listener)
+        elif self._alarmed is not None:
+            self._calm(listener)
+        return client
+
+    def _read(self, parked: _Parked) -> Client | None:
+        """Take what has come of the hello, never a byte more. A wrong one is reset and counted."""
+        tcp = parked.tcp
+        while True:
+            wanted = hello.missing(parked.got)
+            if wanted == 0:
+                break
+            if wanted is None:
+                return self._refuse(tcp)
+            try:
+                data = calls.recv(tcp, wanted, _DONTWAIT)
+            except BlockingIOError:
+                return None
+            except OSError:
+                return self._refuse(tcp)
+            if not data:
+                if not parked.got and parked.address in self._retired:
+                    self._retired.remove(parked.address)
+                    return calls.close(tcp)
+                return self._refuse(tcp)
+            parked.got += data
+        said = hello.check(self.record, parked.address, self.address, parked.got)
+        if said is None or not self._nonces.use(said.nonce) or not self._may_connect(parked.address):
+            return self._refuse(tcp)
+        return Client(tcp, parked.address, said)
+
+    def _may_connect(self, address: Address) -> bool:
+        """Since a chmod, the secret alone is not enough: somebody may have read it before."""
+        hold = next(iter(self._holds), None)
+        if hold is None or not hold.touched():
+            return True
+        owner = system.connection_owner(address, self.address)
+        return owner is not None and hold.admits(owner)
+
+    def _refuse(self, tcp: _socket.socket) -> None:
+        self.refused += 1
+        _reset(tcp)
+
+    def _evict(self) -> None:
+        """Reset the connection that has been parked longest."""
+        number = next(iter(self._parked))
+        self._refuse(self._parked.pop(number).tcp)
+
+    def _feed(self, readable: set[int]) -> None:
+        """Go on reading parked connections; reset the overdue."""
+        for number in readable:
+            parked = self._parked.get(number)
+            if parked is None:
+                continue
+            client = self._read(parked)
+            if client is not None:
+                self._ready.append(client)
+            if client is not None or parked.tcp.fileno() < 0:
+                del self._parked[number]
+        now = time.monotonic()
+        for number in [n for n, parked in self._parked.items() if parked.deadline <= now]:
+            self._refuse(self._parked.pop(number).tcp)
+
+    def _alarm(self, listener: _socket.socket) -> None:
+        """Somebody is being rude: a large kernel queue keeps room for the polite."""
+        if self._alarmed is None:
+            calls.listen(listener, ALARM_BACKLOG)
+        self._alarmed = time.monotonic()
+
+    def _calm(self, listener: _socket.socket) -> None:
+        """After a minute's quiet, the backlog that was asked for. Not on Winsock, where lowering drops connections."""
+        if self._alarmed is None or system.REFUSED_WHEN_FULL or time.monotonic() - self._alarmed < ALARM_CALM:
+            return
+        calls.listen(listener, self.backlog)
+        self._alarmed = None
+
+    # ---- without the mutex
+
+    def _grace(self) -> bool:
+        """Wait a moment for young hellos, out of a credit that refills slowly; True if one has come.
+
+        A late hello is ordinary (13 % of connects under select, measured), and a server that was told "readable"
+        and then gets EAGAIN goes round its loop for nothing.
+        """
+        now = time.monotonic()
+        with self._mutex:
+            self._credit = min(GRACE_CREDIT, self._credit + (now - self._credited) * GRACE_REFILL)
+            self._credited = now
+            young = [n for n, parked in self._parked.items() if now - parked.since < GRACE_SECONDS]
+            limit = min(GRACE_SECONDS, self._credit)
+        if not young or limit <= 0:
+            return False
+        came = system.wait(young, [], limit)
+        with self._mutex:
+            self._credit -= time.monotonic() - now
+        return bool(came)
+
+    def _leave(self, number: int) -> None:
+        """Somebody must tend what is parked or ready when no accept is running: one thread, while there is any."""
+        if not self._parked and not self._ready:
+            return
+        with self._mutex:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(
+                    target=self._tend, args=(number,), name=f"samesock-{self.record.port}", daemon=True
+                )
+                self._thread.start()
+
+    def _tend(self, number: int) -> None:
+        """The thread: feed the parked, and announce the ready to whoever waits on the listener's descriptor."""
+        announced = 0
+        due = 0.0
+        while True:
+            with self._mutex:
+                if self._pid != os.getpid() or self._closed or not (self._parked or self._ready):
+                    for own in self._announcers.values():
+                        calls.close(own)
+                    self._retired.extend(self._announcers)
+                    self._announcers.clear()
+                    self._thread = None
+                    return
+                waiting = list(self._parked)
+                now = time.monotonic()
+                if self._ready and now >= due:
+                    self._announce()
+                    due = now + ANNOUNCE_PAUSES[min(announced, len(ANNOUNCE_PAUSES) - 1)]
+                    announced += 1
+                elif not self._ready:
+                    announced, due = 0, 0.0
+            if waiting:
+                readable = system.wait(waiting, [], TEND_SECONDS)
+            else:
+                time.sleep(TEND_SECONDS)
+                readable = set()
+            with self._mutex:
+                if not self._closed:
+                    self._feed(readable)
+
+    def _announce(self) -> None:
+        """A connection to oneself makes the listener readable. It is kept until it is taken: another process that
+        holds the listener may have swallowed it, so there will be more."""
+        tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+        try:
+            calls.settimeout(tcp, 0.0)
+            calls.bind(tcp, ("127.0.0.1", 0))
+            self._announcers[calls.getsockname(tcp)] = tcp
+            calls.connect_ex(tcp, self.address)
+        except OSError:
+            calls.close(tcp)
+
+    def join(self, hold: Hold | None) -> None:
+        """One more socket object of this process has the listener."""
+        self.holders += 1
+        if hold is not None:
+            self._holds.append(hold)
+
+    def leave(self, hold: Hold | None) -> None:
+        """One fewer; its descriptor is closed already. After the last one, reset what was parked or ready: their
+        clients see it."""
+        self.check_process()
+        self.holders -= 1
+        if hold is not None:
+            self._holds.remove(hold)
+        if self.holders:
+            return
+        with self._mutex:
+            self._closed = True
+            rest = [p.tcp for p in self._parked.values()] + [c.tcp for c in self._ready]
+            own = list(self._announcers.values())
+            self._parked.clear()
+            self._ready.clear()
+            self._announcers.clear()
+        for tcp in rest:
+            _reset(tcp)
+        for tcp in own:
+            calls.close(tcp)

@@ -1,0 +1,231 @@
+"""Finding an emulated socket's state again: by addresses in this process, by a note or a blob in another one.
+
+A state is what one socket knows of itself; a registry keeps those of this process under the pair of TCP addresses
+that the kernel gives for a descriptor, so that `socket(fileno=n)`, `fromfd` and `dup` find them, and a reused number
+never does. What must never be put here: the protocol, and anything that opens or accepts connections.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import json
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet, WeakValueDictionary
+
+from samesock.backend import system
+from samesock.unix import rendezvous
+from samesock.unix.calls import calls, twin
+from samesock.unix.rendezvous import Record
+
+if TYPE_CHECKING:
+    from samesock.unix.emulated import EmulatedEnd
+
+Address = tuple[str, int]
+Key = tuple[Address, Address | None]
+
+MOST_KEPT = 1024
+"""Detached sockets that nobody adopted: beyond this many connected ones, the oldest lose their names."""
+
+_FIELDS = ("role", "name", "peer_name", "local", "remote", "path", "claim", "peer_record")
+
+
+class State:
+    """What an emulated socket knows of itself beside its descriptor; shared by its duplicates."""
+
+    __slots__ = (*_FIELDS, "record", "siblings")
+
+    def __init__(
+        self,
+        *,
+        role: str = "new",
+        name: bytes = b"",
+        peer_name: bytes = b"",
+        local: Address | None = None,
+        remote: Address | None = None,
+        path: bytes = b"",
+        claim: tuple[int, int] | None = None,
+        peer_record: tuple[int, int] | None = None,
+        record: Record | None = None,
+    ) -> None:
+        self.role = role
+        self.name = name
+        self.peer_name = peer_name
+        self.local = local
+        self.remote = remote
+        self.path = path
+        self.claim = claim
+        self.peer_record = peer_record
+        self.record = record
+        self.siblings: WeakSet[EmulatedEnd] | None = None
+
+    def key(self) -> Key | None:
+        """What the registry knows the socket by; `None` while it has no address."""
+        return None if self.local is None else (self.local, self.remote)
+
+    def export(self, backlog: int) -> bytes:
+        """The state for another process of the same user. It holds the secret: private channels only."""
+        fields: dict[str, Any] = {"backlog": backlog}
+        for field in _FIELDS:
+            value = getattr(self, field)
+            fields[field] = value.hex() if isinstance(value, bytes) else value
+        if self.record is not None:
+            fields["record"] = rendezvous.encode(self.record).hex()
+        return json.dumps(fields).encode()
+
+
+def imported(blob: bytes) -> tuple[State, int]:
+    """The state and the backlog in an exported blob; ValueError if it is none."""
+    try:
+        fields = json.loads(blob)
+        backlog = int(fields.pop("backlog"))
+        record = rendezvous.decode(bytes.fromhex(fields.pop("record"))) if "record" in fields else None
+        for field in ("name", "peer_name", "path"):
+            fields[field] = bytes.fromhex(fields[field])
+        for field in ("local", "remote", "claim", "peer_record"):
+            fields[field] = None if fields[field] is None else tuple(fields[field])
+        return State(record=record, **fields), backlog
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not the state of a samesock Unix socket: {error!r}") from None
+
+
+def addresses_of(number: int) -> Key | None:
+    """The TCP addresses of a descriptor, `None` if it is no TCP socket with one."""
+    tcp = twin(number)
+    try:
+        try:
+            local = calls.getsockname(tcp)
+        except OSError:
+            return None
+        if not isinstance(local, tuple) or len(local) != 2 or local[1] == 0:
+            return None
+        try:
+            return local, calls.getpeername(tcp)
+        except OSError:
+            return local, None
+    finally:
+        tcp.detach()
+
+
+def is_tcp(number: int) -> bool:
+    """Whether the descriptor may be one of ours: a stream socket of the Internet family."""
+    tcp = twin(number)
+    try:
+        if calls.getsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_TYPE) != _socket.SOCK_STREAM:
+            return False
+        name = calls.getsockname(tcp)
+    except OSError as error:
+        return error.errno == errno.EINVAL  # how Winsock answers for an unbound socket's name
+    finally:
+        tcp.detach()
+    return isinstance(name, tuple) and len(name) == 2
+
+
+class Registry:
+    """The ends of this process, by address."""
+
+    def __init__(self) -> None:
+        self._ends: WeakValueDictionary[Key, EmulatedEnd] = WeakValueDictionary()
+        self._kept: OrderedDict[Key, EmulatedEnd] = OrderedDict()
+
+    def add(self, end: EmulatedEnd) -> None:
+        """Remember the end under its address, in the place of an earlier one."""
+        key = end.state.key()
+        if key is not None:
+            self._ends[key] = end
+
+    def add_duplicate(self, end: EmulatedEnd, of: EmulatedEnd) -> None:
+        """Remember another end of the same state: when one of them closes, the address still leads to the other."""
+        siblings = end.state.siblings
+        if siblings is None:
+            siblings = end.state.siblings = WeakSet((of,))
+        siblings.add(end)
+        self.add(end)
+
+    def keep(self, end: EmulatedEnd) -> None:
+        """Keep a detached end alive until its number is adopted, unless a duplicate has the same state."""
+        key = end.state.key()
+        if key is None or self._ends.get(key) is not end:
+            return
+        self._kept[key] = end
+        while len(self._kept) > MOST_KEPT:
+            oldest = next((k for k, kept in self._kept.items() if kept.state.role == "connected"), None)
+            if oldest is None:
+                break
+            del self._kept[oldest]
+
+    def discard(self, end: EmulatedEnd) -> None:
+        """Forget a closed end."""
+        siblings = end.state.siblings
+        if siblings is not None:
+            siblings.discard(end)
+        key = end.state.key()
+        if key is None or self._ends.get(key) is not end:
+            return
+        other = next(iter(siblings or ()), None)
+        if other is None:
+            del self._ends[key]
+        else:
+            self._ends[key] = other
+
+    def adopt(self, number: int) -> EmulatedEnd | None:
+        """The end for a descriptor that somebody hands in by its number; `None` if it is none of this process's."""
+        key = addresses_of(number)
+        if key is None:
+            return None
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            return kept
+        end = self._ends.get(key)
+        return None if end is None else end.copy(number)
+
+
+registry = Registry()
+
+
+# ---- the note for a process that will have nothing but the number
+
+
+def _note(port: int) -> str:
+    return os.path.join(system.private_directory(), f"{port}.socket")
+
+
+def write_handover(state: State, backlog: int) -> None:
+    """Write the state where only this user's processes can read it, under the port's number."""
+    assert state.record is not None
+    path = _note(state.record.port)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        os.write(fd, state.export(backlog))
+    finally:
+        os.close(fd)
+
+
+def read_handover(number: int) -> tuple[State, int] | None:
+    """The state that was noted for the listening TCP socket `number`, if a note fits it."""
+    key = addresses_of(number)
+    if key is None or key[1] is not None or key[0][0] != "127.0.0.1":
+        return None
+    try:
+        with open(_note(key[0][1]), "rb") as file:
+            state, backlog = imported(file.read())
+    except (OSError, ValueError):
+        return None
+    record = state.record
+    if record is None or record.port != key[0][1] or state.key() != key:
+        return None
+    if record.cookie and record.cookie != system.socket_cookie(number):
+        return None
+    return state, backlog
+
+
+def forget_handover(state: State) -> None:
+    """Remove the note, if there is one."""
+    if state.record is None:
+        return
+    try:
+        os.unlink(_note(state.record.port))
+    except OSError:
+        pass  # there was none, or another process removed it

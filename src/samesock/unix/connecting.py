@@ -1,0 +1,163 @@
+"""The client's half of the emulation: everything that happens inside connect().
+
+Opens the file, probes the life of its name, connects, probes again before a byte is sent, sends the hello. What must
+never be put here: anything that waits for the server's program (nothing may answer before accept()), and anything
+that outlives the call.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import secrets
+import time
+from typing import NamedTuple
+
+from samesock.backend import OpenRecord, system
+from samesock.unix import hello, rendezvous
+from samesock.unix.calls import calls
+from samesock.unix.rendezvous import Record
+
+Address = tuple[str, int]
+
+TRY_SECONDS = 0.03
+"""How long one TCP try may take: a queue with room answers on loopback within microseconds."""
+
+_PENDING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY, 10035, 10036, 10037}
+_CONNECTED = {0, errno.EISCONN, 10056}
+_REFUSED = {errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET, 10061, 10060, 10054}
+_NO_PORT = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENOBUFS, 10048, 10049, 10055}
+
+
+class Connected(NamedTuple):
+    """What a connect has brought."""
+
+    record: Record
+    local: Address
+    server: Address
+
+
+def refusal(path: bytes) -> OSError:
+    """`ECONNREFUSED`, naming the path: bound by nobody who lives, or no socket at all."""
+    return OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), os.fsdecode(path))
+
+
+def _open(path: bytes) -> tuple[OpenRecord, Record]:
+    """The file and its record, alive; `ECONNREFUSED` for whatever is no living socket of this realm."""
+    file = system.open_record(path)
+    try:
+        record = rendezvous.decode(file.data)
+        if record is None or record.realm != system.realm() or not file.live(record.id):
+            raise refusal(path)
+    except BaseException:
+        file.close()
+        raise
+    return file, record
+
+
+def check(path: bytes) -> None:
+    """Raise what connect() raises when nothing at the path can be connected to."""
+    file, _ = _open(path)
+    file.close()
+
+
+def connect(
+    tcp: _socket.socket,
+    path: bytes,
+    *,
+    name: bytes,
+    timeout: float | None,
+    pending_port: int,
+) -> Connected:
+    """Connect `tcp` to whoever listens at `path` and send the hello of a client named `name`.
+
+    `pending_port` is the port of an earlier try that the system could not take back (Winsock), else 0.
+    Raises `ECONNREFUSED`, `ENOENT`, `EACCES` and the rest of open's errors; `Full` when the queue stayed full.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pause = 0.002
+    while True:
+        file, record = _open(path)
+        try:
+            if pending_port not in (0, record.port):
+                raise OSError(errno.EALREADY, os.strerror(errno.EALREADY), os.fsdecode(path))
+            limit = TRY_SECONDS
+            if deadline is not None and timeout != 0:
+                limit = max(0.001, min(limit, deadline - time.monotonic()))
+            if _try_tcp(tcp, path, file, record, limit):
+                return _prove(tcp, path, file, record, name)
+            pending_port = record.port if system.REFUSED_WHEN_FULL else 0
+        finally:
+            file.close()
+        now = time.monotonic()
+        if timeout == 0 or (deadline is not None and now >= deadline):
+            raise Full(path, timeout, pending_port)
+        rest = pause if deadline is None else min(pause, deadline - now)
+        time.sleep(rest)
+        pause = min(pause * 2, TRY_SECONDS)
+
+
+class Full(Exception):
+    """The listener's queue was full until the end of the time allowed."""
+
+    def __init__(self, path: bytes, timeout: float | None, pending_port: int) -> None:
+        super().__init__(path)
+        self.path = path
+        self.timeout = timeout
+        self.pending_port = pending_port
+
+
+def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, limit: float) -> bool:
+    """One TCP connect of at most `limit` seconds; False if the queue seems full."""
+    calls.settimeout(tcp, limit)
+    server = ("127.0.0.1", record.port)
+    code = calls.connect_ex(tcp, server)
+    if code in _NO_PORT:
+        # The ephemeral ports towards this one server are used up (TIME_WAIT); another source address has its own.
+        calls.bind(tcp, _another_loopback())
+        code = calls.connect_ex(tcp, server)
+    if code in _CONNECTED:
+        return True
+    if code in _PENDING:
+        system.abort_connect(calls.fileno(tcp))
+        return False
+    if code not in _REFUSED:
+        raise OSError(code, os.strerror(code), os.fsdecode(path))
+    if not file.live(record.id):
+        raise refusal(path)
+    return False
+
+
+def _another_loopback() -> Address:
+    a, b, c = secrets.token_bytes(3)
+    return (f"127.{max(a, 1)}.{b}.{min(max(c, 1), 254)}", 0)
+
+
+def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, name: bytes) -> Connected:
+    """Make sure who is at the other end, then send the hello."""
+    server = ("127.0.0.1", record.port)
+    local = calls.getsockname(tcp)
+    if local == server or not file.live(record.id) or not _right_owner(file, record):
+        # Connected to itself, or to somebody who took the port after the listener died. Not a byte was sent.
+        system.abort_connect(calls.fileno(tcp))
+        raise refusal(path)
+    calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    message = hello.make(record, local, server, pid=os.getpid(), uid=system.uid(), name=name)
+    try:
+        sent = calls.send(tcp, message)
+    except OSError as error:
+        raise refusal(path) from error
+    if sent != len(message):
+        raise refusal(path)
+    return Connected(record, local, server)
+
+
+def _right_owner(file: OpenRecord, record: Record) -> bool:
+    """Whether the listening socket belongs to the file's owner, asked where others could have written the file."""
+    if file.trusted():
+        return True
+    owner = system.listener_owner(record.port)
+    if owner is None or not file.owned_by(owner):
+        return False
+    return not record.cookie or owner.cookie is None or owner.cookie == record.cookie

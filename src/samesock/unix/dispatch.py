@@ -1,0 +1,301 @@
+"""The methods of a socket class that differ for a Unix socket which is not simply the kernel's.
+
+One implementation for both users: `samesock.socket` inherits `Methods`, and `install()` assigns the same functions to
+`socket.socket`. So nothing here may say `super()`: for every other socket a method calls the function that it was put
+in the place of, as it was when this module was imported. What must never be put here: how an end does its work.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import socket as _stdlib
+from typing import Any, TypeVar
+
+from samesock.unix import AF_UNIX, End, Name, choosing, ends
+from samesock.unix.calls import calls
+
+_Sock = TypeVar("_Sock", bound=_stdlib.socket)
+
+_stdlib_init = _stdlib.socket.__init__
+_stdlib_accept = _stdlib.socket.accept
+_stdlib_detach = _stdlib.socket.detach
+_stdlib_set_inheritable = _stdlib.socket.set_inheritable
+_MODE_FLAGS = getattr(_socket, "SOCK_NONBLOCK", 0) | getattr(_socket, "SOCK_CLOEXEC", 0)
+
+plain_classes: list[type[_stdlib.socket]] = [_stdlib.socket]
+"""The classes whose `accept` gives their own kind, most derived first; `samesock.socket` joins when it is made."""
+
+
+def _os_error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
+    """Make the descriptor and the end of a new Unix socket."""
+    transport = choosing.transport()
+    if kind == -1:
+        kind = _socket.SOCK_STREAM
+    if transport == "kernel":
+        _stdlib_init(sock, AF_UNIX, kind, proto)
+        return
+    plain = kind & ~_MODE_FLAGS
+    if plain in (_socket.SOCK_DGRAM, _socket.SOCK_RAW, _socket.SOCK_RDM, _socket.SOCK_SEQPACKET):
+        raise OSError(
+            errno.ESOCKTNOSUPPORT,
+            f"{os.strerror(errno.ESOCKTNOSUPPORT)}: AF_UNIX has SOCK_STREAM alone here, not type {plain}",
+        )
+    if plain != _socket.SOCK_STREAM:
+        raise _os_error(errno.EINVAL)
+    if proto not in (-1, 0, AF_UNIX):
+        raise _os_error(errno.EPROTONOSUPPORT)
+    end: End
+    if transport == "native":
+        from samesock.unix.native import NativeEnd
+
+        end, family = NativeEnd(), AF_UNIX
+    else:
+        from samesock.unix.emulated import EmulatedEnd
+
+        end, family = EmulatedEnd(), int(_socket.AF_INET)
+    number = calls.detach(calls.create(family, _socket.SOCK_STREAM, 0))
+    _stdlib_init(sock, AF_UNIX, kind, max(proto, 0), fileno=number)
+    if kind & getattr(_socket, "SOCK_NONBLOCK", 0):
+        calls.settimeout(sock, 0.0)
+    ends[sock] = end
+
+
+def _adopt(sock: _stdlib.socket, family: int) -> None:
+    """Find the end for a descriptor that was handed in by its number."""
+    transport = choosing.transport()
+    if transport == "kernel":
+        return
+    end: End | None = None
+    if transport == "native":
+        from samesock.unix.native import NativeEnd
+
+        if calls.family(sock) == AF_UNIX:
+            end = NativeEnd()
+    else:
+        from samesock.unix.emulated import adopt
+
+        end = adopt(calls.fileno(sock), wanted=family == AF_UNIX)
+    if end is None:
+        return
+    if calls.family(sock) != AF_UNIX:
+        calls.init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=calls.fileno(sock))
+    ends[sock] = end
+
+
+class Methods:
+    """See the module's head. Each method's promise is the standard library's."""
+
+    __slots__ = ()
+
+    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
+        if fileno is None and family == AF_UNIX:
+            _create(self, type, proto)
+            return
+        _stdlib_init(self, family, type, proto, fileno)
+        if fileno is not None and family in (-1, AF_UNIX) and isinstance(fileno, int):
+            _adopt(self, family)
+
+    def bind(self, address: Any, /) -> None:
+        end = ends.get(self)
+        if end is None:
+            return calls.bind(self, address)
+        return end.bind(self, address)
+
+    def listen(self, backlog: int | None = None, /) -> None:
+        end = ends.get(self)
+        if end is None:
+            return calls.listen(self) if backlog is None else calls.listen(self, backlog)
+        return end.listen(self, max(0, min(_socket.SOMAXCONN, 128) if backlog is None else backlog))
+
+    def accept(self) -> tuple[_stdlib.socket, Any]:
+        end = ends.get(self)
+        if end is None:
+            return accept_as(self)
+        number, peer, name = end.accept(self)
+        return adopted(_plain_class(self), number, peer), name
+
+    def connect(self, address: Any, /) -> None:
+        end = ends.get(self)
+        if end is None:
+            return calls.connect(self, address)
+        return end.connect(self, address)
+
+    def connect_ex(self, address: Any, /) -> int:
+        end = ends.get(self)
+        if end is None:
+            return calls.connect_ex(self, address)
+        try:
+            end.connect(self, address)
+        except TimeoutError:
+            return errno.EAGAIN
+        except OSError as error:
+            if error.errno is None:
+                raise  # a path too long is an exception even here, as in the standard library
+            return error.errno
+        return 0
+
+    def getsockname(self) -> Any:
+        end = ends.get(self)
+        return calls.getsockname(self) if end is None else end.getsockname(self)
+
+    def getpeername(self) -> Any:
+        end = ends.get(self)
+        return calls.getpeername(self) if end is None else end.getpeername(self)
+
+    def setsockopt(self, level: int, option: int, *value: Any) -> None:
+        end = ends.get(self)
+        if end is None:
+            return calls.setsockopt(self, level, option, *value)
+        return end.setsockopt(self, level, option, *value)
+
+    def getsockopt(self, level: int, option: int, *length: int) -> Any:
+        end = ends.get(self)
+        if end is None:
+            return calls.getsockopt(self, level, option, *length)
+        return end.getsockopt(self, level, option, *length)
+
+    def recvfrom(self, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        end = ends.get(self)
+        if end is None:
+            return calls.recvfrom(self, size, flags)
+        return calls.recv(self, size, flags), _sender(self, end)
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        end = ends.get(self)
+        if end is None:
+            return calls.recvfrom_into(self, buffer, nbytes, flags)
+        return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
+
+    def sendto(self, data: Any, *where: Any) -> int:
+        end = ends.get(self)
+        if end is None:
+            return calls.sendto(self, data, *where)
+        try:
+            end.getpeername(self)
+        except OSError:
+            raise _os_error(errno.EOPNOTSUPP) from None
+        raise _os_error(errno.EISCONN)
+
+    def detach(self) -> int:
+        end = ends.get(self)
+        if end is None or calls.fileno(self) < 0:
+            return _stdlib_detach(self)
+        number = end.detach(self)
+        del ends[self]
+        _stdlib_detach(self)
+        return number
+
+    def set_inheritable(self, inheritable: bool, /) -> None:
+        _stdlib_set_inheritable(self, inheritable)
+        end = ends.get(self)
+        if end is not None and inheritable:
+            hand_on = getattr(end, "hand_on", None)
+            if hand_on is not None:
+                hand_on()
+
+    def _real_close(self) -> None:
+        end = ends.get(self)
+        if end is None:
+            calls.close(self)
+        elif calls.fileno(self) >= 0:
+            end.close(self)
+
+
+class MessageMethods:
+    """For interpreters whose sockets have `sendmsg`: ancillary data would be lost in silence by TCP."""
+
+    __slots__ = ()
+
+    def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
+        end = ends.get(self)
+        if end is None:
+            return calls.sendmsg(self, buffers, ancdata, flags, address)
+        ancillary = list(ancdata)
+        if ancillary:
+            raise OSError(errno.EOPNOTSUPP, "ancillary data is not carried by an emulated Unix socket")
+        if address is not None:
+            raise _os_error(errno.EISCONN)
+        return calls.sendmsg(self, buffers, (), flags)
+
+
+class ShareMethods:
+    """For Winsock's `share`: an emulated socket's state travels behind the system's own bytes."""
+
+    __slots__ = ()
+
+    def share(self, process_id: int, /) -> bytes:
+        end = ends.get(self)
+        info = bytes(calls.share(self, process_id))
+        export = getattr(end, "export", None)
+        if export is None:
+            return info
+        end.hand_on()
+        blob = export()
+        return info + blob + len(blob).to_bytes(4, "little") + _SHARED
+
+
+def method_classes() -> list[type]:
+    """The classes of methods for this interpreter: those whose C functions it has."""
+    classes: list[type] = [Methods]
+    if hasattr(_socket.socket, "sendmsg"):
+        classes.append(MessageMethods)
+    if hasattr(_socket.socket, "share"):
+        classes.append(ShareMethods)
+    return classes
+
+
+_SHARED = b"!samesock 1\n"
+
+
+def from_share(cls: type[_Sock], info: bytes) -> _Sock:
+    """The socket in the bytes that `share` gave, in the process that they were made for."""
+    if not info.endswith(_SHARED):
+        sock = cls.__new__(cls)
+        _stdlib_init(sock, 0, 0, 0, info)
+        return sock
+    end_of_blob = len(info) - len(_SHARED) - 4
+    size = int.from_bytes(info[end_of_blob : end_of_blob + 4], "little")
+    start = end_of_blob - size
+    if start <= 0:
+        raise ValueError("not the bytes of samesock's share(): cut short")
+    from samesock.unix.emulated import restored
+
+    number = calls.detach(calls.create(0, 0, 0, info[:start]))
+    return adopted(cls, number, restored(number, info[start:end_of_blob]))
+
+
+def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
+    """A socket of that class for a descriptor whose end is known."""
+    sock = cls.__new__(cls)
+    _stdlib_init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=number)
+    ends[sock] = end
+    return sock
+
+
+def _sender(sock: Any, end: Any) -> Name | None:
+    """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
+    try:
+        return end.getpeername(sock) or None
+    except OSError:
+        return None
+
+
+def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
+    return next(cls for cls in plain_classes if isinstance(sock, cls))
+
+
+def accept_as(sock: Any) -> tuple[_stdlib.socket, Any]:
+    """accept() as the standard library has it, giving the caller's own plain class."""
+    number, address = calls.accept(sock)
+    cls = _plain_class(sock)
+    accepted = cls.__new__(cls)
+    _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)
+    if _socket.getdefaulttimeout() is None and calls.gettimeout(sock):
+        calls.settimeout(accepted, None)
+    return accepted, address

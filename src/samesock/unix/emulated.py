@@ -1,0 +1,351 @@
+"""The emulated end: an AF_UNIX stream socket made of a TCP socket on 127.0.0.1 and a file.
+
+This module is the state machine (new, bound, listening, connected) and speaks BSD's errors for it. The client's half
+of the protocol is in `connecting`, the server's in `accepting`; what must never be put here is anything of either,
+and anything that only one operating system needs.
+
+The user's Python object has family AF_UNIX over a TCP descriptor, so its send, recv and the rest are C's own. The few
+calls that carry addresses go through a twin object of family AF_INET, which is detached again at once.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import struct
+
+from samesock._address import unix_path
+from samesock.backend import Hold, system
+from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, rendezvous
+from samesock.unix.accepting import Acceptor
+from samesock.unix.adoption import (
+    State,
+    addresses_of,
+    forget_handover,
+    imported,
+    is_tcp,
+    read_handover,
+    registry,
+    write_handover,
+)
+from samesock.unix.calls import calls, twin
+from samesock.unix.rendezvous import Record
+
+Address = tuple[str, int]
+
+_SO_DOMAIN = 39
+_SO_PROTOCOL = 38
+_SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
+_SWALLOWED = {
+    getattr(_socket, name)
+    for name in ("SO_REUSEADDR", "SO_REUSEPORT", "SO_KEEPALIVE", "SO_EXCLUSIVEADDRUSE")
+    if hasattr(_socket, name)
+}
+"""Options that mean nothing to a Unix socket, and would change the TCP socket underneath."""
+
+
+def _error(code: int, path: bytes | None = None) -> OSError:
+    if path is None:
+        return OSError(code, os.strerror(code))
+    return OSError(code, os.strerror(code), os.fsdecode(path))
+
+
+def _path_of(address: object) -> bytes:
+    """The address as a path; abstract names are the kernel's of Linux alone."""
+    path = unix_path(address)
+    if path.startswith(b"\0"):
+        raise _error(errno.EADDRNOTAVAIL, path)
+    return path
+
+
+class EmulatedEnd:
+    """One emulated socket. See `samesock.unix.End` for what each method promises."""
+
+    __slots__ = ("__weakref__", "_acceptor", "_hold", "_options", "_pending_port", "_port", "state")
+
+    transport = "emulated"
+
+    def __init__(self, state: State | None = None) -> None:
+        self.state = State() if state is None else state
+        self._acceptor: Acceptor | None = None
+        self._hold: Hold | None = None
+        self._options: dict[int, int] = {}
+        self._pending_port = 0
+        self._port = 0
+
+    # ---- the server's calls
+
+    def bind(self, sock: _socket.socket, address: object) -> None:
+        """Bind a TCP port, then make the file that leads to it."""
+        number = _number(sock)
+        path = _path_of(address)
+        state = self.state
+        if state.name or state.role == "listening":
+            raise _error(errno.EINVAL, path)
+        if not path:
+            # Linux binds an abstract name of its own choice here.
+            raise _error(errno.EADDRNOTAVAIL, path)
+        if state.role == "new" and not self._port:
+            self._bind_port(sock, number)
+        pid = os.getpid()
+        record = rendezvous.new(
+            port=self._port or (state.local[1] if state.local else 0),
+            pid=pid,
+            realm=system.realm(),
+            name=path,
+            start=system.start_time(pid) or 0,
+            cookie=system.socket_cookie(number),
+        )
+        absolute = os.path.abspath(path)
+        self._hold = system.create_record(path, rendezvous.encode(record), record.id, number)
+        state.name, state.path, state.record = path, absolute, record
+        if state.role == "new":
+            state.role, state.local = "bound", ("127.0.0.1", self._port)
+        registry.add(self)
+
+    def _bind_port(self, sock: _socket.socket, number: int) -> None:
+        """Any free port of 127.0.0.1, exclusively. It is kept for the next bind() if the file cannot be made."""
+        tcp = twin(number)
+        try:
+            system.prepare_listener(tcp)
+            calls.bind(tcp, ("127.0.0.1", 0))
+            self._port = calls.getsockname(tcp)[1]
+        finally:
+            tcp.detach()
+            _restore_mode(sock)
+
+    def listen(self, sock: _socket.socket, backlog: int) -> None:
+        """Listen, and only then let the name come alive."""
+        _number(sock)
+        state = self.state
+        if state.role not in ("bound", "listening") or state.record is None:
+            raise _error(errno.EINVAL)
+        calls.listen(sock, backlog)
+        if self._acceptor is None:
+            self._listen_as(state.record, backlog)
+        else:
+            self._acceptor.backlog = backlog
+
+    def _listen_as(self, record: Record, backlog: int) -> None:
+        if self._hold is not None:
+            self._hold.listen()
+        self._acceptor = Acceptor(record, backlog)
+        self._acceptor.join(self._hold)
+        self.state.role = "listening"
+
+    def accept(self, sock: _socket.socket) -> tuple[int, EmulatedEnd, Name]:
+        """One proven client."""
+        number = _number(sock)
+        if self._acceptor is None:
+            raise _error(errno.EINVAL)
+        client = self._acceptor.accept(number, calls.gettimeout(sock))
+        calls.setsockopt(client.tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        calls.settimeout(client.tcp, None)
+        said = client.hello
+        end = EmulatedEnd(
+            State(
+                role="connected",
+                name=self.state.name,
+                peer_name=said.name,
+                local=self._acceptor.address,
+                remote=client.address,
+                claim=(said.pid, said.uid),
+            )
+        )
+        registry.add(end)
+        return calls.detach(client.tcp), end, os.fsdecode(said.name)
+
+    # ---- the client's call
+
+    def connect(self, sock: _socket.socket, address: object) -> None:
+        """Connect and say hello; all of it is done when this returns."""
+        number = _number(sock)
+        path = _path_of(address)
+        if not path:
+            raise _error(errno.EINVAL, path)
+        state = self.state
+        if state.role in ("connected", "listening"):
+            connecting.check(path)
+            raise _error(errno.EISCONN if state.role == "connected" else errno.EINVAL, path)
+        timeout = calls.gettimeout(sock)
+        tcp = twin(number)
+        try:
+            system.prepare_client(tcp)
+            made = connecting.connect(
+                tcp, path, name=state.name, timeout=timeout, pending_port=self._pending_port
+            )
+        except connecting.Full as full:
+            self._pending_port = full.pending_port
+            if timeout == 0:
+                raise BlockingIOError(
+                    errno.EAGAIN, "the listener's queue is full; try again later", os.fsdecode(path)
+                ) from None
+            raise TimeoutError("timed out") from None
+        finally:
+            tcp.detach()
+            _restore_mode(sock)
+        self._pending_port = 0
+        state.role = "connected"
+        state.local, state.remote = made.local, made.server
+        state.peer_name = made.record.name
+        state.peer_record = (made.record.pid, made.record.start)
+        registry.add(self)
+
+    # ---- names and options
+
+    def getsockname(self, sock: _socket.socket) -> Name:
+        """The path as it was given to bind; `''` without one."""
+        _number(sock)
+        return os.fsdecode(self.state.name)
+
+    def getpeername(self, sock: _socket.socket) -> Name:
+        """The listener's path, the client's name, or `''`."""
+        _number(sock)
+        if self.state.role != "connected":
+            raise _error(errno.ENOTCONN)
+        return os.fsdecode(self.state.peer_name)
+
+    def setsockopt(self, sock: _socket.socket, level: int, option: int, *value: object) -> None:
+        """The socket level's options that a Unix socket has; other levels are `EOPNOTSUPP`, as on Linux."""
+        if level != _socket.SOL_SOCKET:
+            raise _error(errno.EOPNOTSUPP)
+        if option in _SWALLOWED:
+            (given,) = value
+            self._options[option] = given if isinstance(given, int) else int.from_bytes(given, "little")  # type: ignore[arg-type]
+            return
+        calls.setsockopt(sock, level, option, *value)  # type: ignore[call-overload]
+
+    def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
+        """As a Unix socket answers, whatever is underneath."""
+        if level != _socket.SOL_SOCKET:
+            raise _error(errno.EOPNOTSUPP)
+        number: int | None = None
+        if option in _SWALLOWED:
+            number = self._options.get(option, 0)
+        elif option == _SO_DOMAIN and _SO_PEERCRED is not None:
+            number = AF_UNIX
+        elif option == _SO_PROTOCOL and _SO_PEERCRED is not None:
+            number = 0
+        elif option == _SO_PEERCRED:
+            who = self.peercred(sock)
+            ids = [-1 if i is None else i for i in (who.uid, who.gid)]
+            return struct.pack("iii", who.pid or 0, *ids)[: length[0] if length else 12]
+        if number is None:
+            return calls.getsockopt(sock, level, option, *length)
+        return struct.pack("i", number)[: length[0]] if length and length[0] else number
+
+    def peercred(self, sock: _socket.socket) -> PeerCred:
+        """By the kernel's table where it answers, else as the peer claims."""
+        _number(sock)
+        return credentials.of_emulated(self.state)
+
+    # ---- handing on, and the end
+
+    def copy(self, number: int) -> EmulatedEnd:
+        """The same socket under another number: with its own hold, and the same accept."""
+        end = EmulatedEnd(self.state)
+        end._port = self._port
+        end._options = self._options
+        if self._hold is not None:
+            end._hold = self._hold.copy(number)
+        if self._acceptor is not None:
+            end._acceptor = self._acceptor
+            self._acceptor.join(end._hold)
+        registry.add_duplicate(end, self)
+        return end
+
+    def revive(self, number: int, backlog: int) -> None:
+        """In a process that was handed the socket: take a hold of its own and listen as the first process did.
+
+        Where the file has gone or was made anew, there is no life to hold: the socket serves whom it already has.
+        """
+        state = self.state
+        if state.record is None:
+            return
+        try:
+            encoded = rendezvous.encode(state.record)
+            self._hold = system.adopt_record(state.path, encoded, state.record.id, number)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ESTALE, errno.ENOTDIR):
+                raise
+        self._port = state.record.port
+        if state.role == "listening":
+            self._listen_as(state.record, backlog)
+
+    @property
+    def backlog(self) -> int:
+        """What listen() was given; 0 if it was not called."""
+        return self._acceptor.backlog if self._acceptor else 0
+
+    def export(self) -> bytes:
+        """What another process of this user needs beside the descriptor."""
+        return self.state.export(self.backlog)
+
+    def hand_on(self) -> None:
+        """Leave a note in the user's private directory, for a process that will have nothing but the number."""
+        if self.state.role == "listening":
+            write_handover(self.state, self.backlog)
+
+    def detach(self, sock: _socket.socket) -> int:
+        """Let go of the descriptor; `socket(fileno=)` finds the end again."""
+        self.hand_on()
+        number = calls.detach(sock)
+        if number >= 0:
+            registry.keep(self)
+        return number
+
+    def close(self, sock: _socket.socket) -> None:
+        """Life first, then the port, then whoever was waiting: so no port is ever free while its name lives."""
+        hold, self._hold = self._hold, None
+        acceptor, self._acceptor = self._acceptor, None
+        try:
+            if hold is not None:
+                hold.close()
+            if acceptor is not None and acceptor.holders == 1:
+                forget_handover(self.state)
+        finally:
+            registry.discard(self)
+            calls.close(sock)
+            if acceptor is not None:
+                acceptor.leave(hold)
+
+
+def _number(sock: _socket.socket) -> int:
+    """The socket's descriptor; `EBADF` if it is closed."""
+    number = calls.fileno(sock)
+    if number < 0:
+        raise _error(errno.EBADF)
+    return number
+
+
+def _restore_mode(sock: _socket.socket) -> None:
+    """Make the descriptor block or not as the user's object says; a twin's settimeout has changed it."""
+    calls.settimeout(sock, calls.gettimeout(sock))
+
+
+def adopt(number: int, *, wanted: bool) -> EmulatedEnd | None:
+    """The end for a descriptor that was handed in by its number: one of this process's, or, if AF_UNIX was asked for
+    by name, one that another process handed on, or a nameless one. `None` for what is no socket of ours."""
+    end = registry.adopt(number)
+    if end is not None or not wanted or not is_tcp(number):
+        return end
+    handed = read_handover(number)
+    if handed is not None:
+        return _revived(number, *handed)
+    key = addresses_of(number)
+    if key is None or key[1] is None:
+        return EmulatedEnd()
+    return EmulatedEnd(State(role="connected", local=key[0], remote=key[1]))
+
+
+def restored(number: int, blob: bytes) -> EmulatedEnd:
+    """The end for a descriptor that came from another process together with what `export` gave there."""
+    return _revived(number, *imported(blob))
+
+
+def _revived(number: int, state: State, backlog: int) -> EmulatedEnd:
+    end = EmulatedEnd(state)
+    end.revive(number, backlog)
+    registry.add(end)
+    return end

@@ -1,0 +1,102 @@
+"""socketpair() over TCP on loopback, into which nobody else can get.
+
+Both ends belong to this process, so both addresses are known before anybody is accepted, and a token crosses in each
+direction before the pair is handed out: whoever connects to the port in between, or rewrites loopback connections, is
+dropped or makes the call fail. What must never be put here: files, names, or a wait without an end.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import hmac
+import os
+import secrets
+import time
+
+from samesock.backend import system
+from samesock.unix.adoption import State, registry
+from samesock.unix.calls import calls
+from samesock.unix.emulated import EmulatedEnd
+
+Address = tuple[str, int]
+
+PAIR_SECONDS = 10.0
+"""How long making a pair may take on a machine where strangers keep connecting to the port."""
+_TOKEN_SIZE = 32
+
+
+def make() -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
+    """Two connected descriptors with their ends. `ConnectionAbortedError` if no honest pair came about."""
+    deadline = time.monotonic() + PAIR_SECONDS
+    listener = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+    client = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+    server: _socket.socket | None = None
+    try:
+        system.prepare_listener(listener)
+        calls.bind(listener, ("127.0.0.1", 0))
+        calls.listen(listener, 16)
+        calls.bind(client, ("127.0.0.1", 0))
+        calls.settimeout(client, PAIR_SECONDS)
+        calls.connect(client, calls.getsockname(listener))
+        server = _accept_own(listener, calls.getsockname(client), deadline)
+        _exchange(client, server, deadline)
+        _exchange(server, client, deadline)
+        for tcp in (client, server):
+            calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            calls.settimeout(tcp, None)
+        return _end(client), _end(server)
+    except BaseException:
+        calls.close(client)
+        if server is not None:
+            calls.close(server)
+        raise
+    finally:
+        calls.close(listener)
+
+
+def _accept_own(listener: _socket.socket, expected: Address, deadline: float) -> _socket.socket:
+    """The connection from `expected`; every other one is closed."""
+    while True:
+        calls.settimeout(listener, max(0.001, deadline - time.monotonic()))
+        try:
+            number, address = calls.accept(listener)
+        except TimeoutError:
+            raise _foreign() from None
+        tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
+        if address == expected:
+            return tcp
+        calls.close(tcp)
+
+
+def _exchange(sender: _socket.socket, receiver: _socket.socket, deadline: float) -> None:
+    """A token from one end must come out of the other, whole."""
+    token = secrets.token_bytes(_TOKEN_SIZE)
+    calls.send(sender, token)
+    got = b""
+    while len(got) < _TOKEN_SIZE:
+        calls.settimeout(receiver, max(0.001, deadline - time.monotonic()))
+        try:
+            data = calls.recv(receiver, _TOKEN_SIZE - len(got))
+        except OSError:
+            data = b""
+        if not data:
+            raise _foreign()
+        got += data
+    if not hmac.compare_digest(got, token):
+        raise _foreign()
+
+
+def _foreign() -> OSError:
+    return OSError(
+        errno.ECONNABORTED,
+        f"{os.strerror(errno.ECONNABORTED)}: socketpair() met a stranger or a proxy on the loopback interface",
+    )
+
+
+def _end(tcp: _socket.socket) -> tuple[int, EmulatedEnd]:
+    state = State(role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
+    state.claim = (os.getpid(), system.uid())
+    end = EmulatedEnd(state)
+    registry.add(end)
+    return calls.detach(tcp), end
