@@ -11,9 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import samesock
+
+# Under Wine and on a busy machine one example may take long; on CI the same examples are tried every time.
+hypothesis.settings.register_profile("samesock", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("samesock")
 
 
 def pytest_configure(config: pytest.Config) -> None:
