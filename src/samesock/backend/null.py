@@ -1,0 +1,175 @@
+"""A backend for no system: the contract's names and signatures, each of which raises EOPNOTSUPP.
+
+It is what documentation and type checks can read without a system, and what another backend's tests compare
+with. What must never be put here: an answer.
+"""
+
+# ruff: noqa: ARG001, ARG002 -- the contract names arguments that this system has no use for
+from __future__ import annotations
+
+import _socket
+from collections.abc import Iterable
+from typing import NoReturn
+
+from samesock._errors import named_error
+from samesock.backend import NO_UID, Owner
+
+REFUSED_WHEN_FULL = False
+
+
+def _absent(what: str) -> NoReturn:
+    raise named_error("EOPNOTSUPP", f"{what}: this system has no backend")
+
+
+class Hold:
+    """A hold that cannot be made."""
+
+    def __init__(self) -> None:
+        _absent("holding a bound name")
+
+    def listen(self) -> None:
+        """Absent."""
+        _absent("listening")
+
+    def copy(self, above: int) -> Hold:
+        """Absent."""
+        _absent("copying a hold")
+
+    def touched(self) -> bool:
+        """Absent."""
+        _absent("asking for changes of a socket's file")
+
+    def admits(self, owner: Owner) -> bool:
+        """Absent."""
+        _absent("asking who may connect")
+
+    def close(self) -> None:
+        """Absent."""
+        _absent("giving up a hold")
+
+
+class OpenRecord:
+    """An open record that cannot be made."""
+
+    data: bytes
+
+    def __init__(self) -> None:
+        _absent("opening a socket's file")
+
+    def live(self, id: bytes) -> bool:
+        """Absent."""
+        _absent("asking whether somebody listens")
+
+    def trusted(self) -> bool:
+        """Absent."""
+        _absent("asking whether a socket's file can be trusted")
+
+    def owned_by(self, owner: Owner) -> bool:
+        """Absent."""
+        _absent("comparing owners")
+
+    def owner(self) -> Owner:
+        """Absent."""
+        _absent("asking who owns a socket's file")
+
+    def close(self) -> None:
+        """Absent."""
+        _absent("closing a socket's file")
+
+
+def uid() -> int:
+    """Absent."""
+    _absent("asking for the user's number")
+
+
+def realm() -> bytes:
+    """Absent."""
+    _absent("naming this machine")
+
+
+def start_time(pid: int) -> int | None:
+    """Absent."""
+    _absent("asking when a process started")
+
+
+def socket_cookie(number: int) -> int:
+    """Absent."""
+    _absent("naming a socket")
+
+
+def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
+    """Absent."""
+    _absent("creating a socket's file")
+
+
+def adopt_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
+    """Absent."""
+    _absent("adopting a socket's file")
+
+
+def open_record(path: bytes) -> OpenRecord:
+    """Absent."""
+    _absent("opening a socket's file")
+
+
+def prepare_listener(tcp: _socket.socket) -> None:
+    """Absent."""
+    _absent("preparing a listener")
+
+
+def prepare_client(tcp: _socket.socket) -> None:
+    """Absent."""
+    _absent("preparing a client")
+
+
+def abort_connect(number: int) -> None:
+    """Absent."""
+    _absent("giving up a connect")
+
+
+def reset_on_close(tcp: _socket.socket) -> None:
+    """Absent."""
+    _absent("resetting a connection")
+
+
+def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
+    """Absent."""
+    _absent("waiting for sockets")
+
+
+def listener_owner(port: int) -> Owner | None:
+    """Absent."""
+    _absent("asking who listens")
+
+
+def connection_owner(local: tuple[str, int], remote: tuple[str, int]) -> Owner | None:
+    """Absent."""
+    _absent("asking who is connected")
+
+
+def private_directory() -> str:
+    """Absent."""
+    _absent("making the user's private directory")
+
+
+__all__ = [
+    "NO_UID",
+    "REFUSED_WHEN_FULL",
+    "Hold",
+    "OpenRecord",
+    "abort_connect",
+    "adopt_record",
+    "connection_owner",
+    "create_record",
+    "listener_owner",
+    "open_record",
+    "prepare_client",
+    "prepare_listener",
+    "private_directory",
+    "realm",
+    "reset_on_close",
+    "socket_cookie",
+    "start_time",
+    "uid",
+    "wait",
+]
