@@ -65,7 +65,7 @@ class NtStatus(OSError):
         self.status = status
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _function(name: str, *arguments: type) -> ctypes._CFuncPtr:  # type: ignore[name-defined,unused-ignore]
     """ntdll's function `name`, returning an NTSTATUS: 0 is success."""
     if sys.platform != "win32":

@@ -12,7 +12,7 @@ import functools
 import sys
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _function(name: str, *arguments: type) -> ctypes._CFuncPtr:  # type: ignore[name-defined,unused-ignore]
     """ws2_32's function `name`, returning an int: SOCKET_ERROR (-1) is failure. WSAStartup is `_socket`'s work."""
     if sys.platform != "win32":

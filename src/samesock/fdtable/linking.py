@@ -1,0 +1,68 @@
+"""Which descriptor is the other end of which: pure, over records that are already there.
+
+What must never be put here: a question to the system. A peer outside the snapshot is the providers' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+
+from samesock.fdtable.model import Address, OpenDescriptor, Peer
+from samesock.fdtable.sock_diag import UnixRow
+
+_MASTER = "master of "
+
+
+def _plain(address: Address) -> Address:
+    """An address without the IPv6 clothes of an IPv4 one, so that both ends of a connection compare."""
+    if isinstance(address, tuple) and isinstance(address[0], str) and address[0].startswith("::ffff:"):
+        return (address[0][7:], *address[1:])
+    return address
+
+
+def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int, int]) -> tuple[Hashable, Hashable]:
+    """What the record is found under, and what its other end is; `None` for what is not known or has no end."""
+    info = one.socket
+    if info is not None and info.family == "AF_UNIX":
+        inode = one.identity[1] if len(one.identity) > 1 else 0
+        if not isinstance(inode, int):
+            return None, None
+        row = unix.get(inode)
+        other = row.peer if row is not None and row.peer else queues.get(inode, 0)
+        return ("unix", inode), ("unix", other) if other else None
+    if info is not None and info.local is not None and info.remote is not None:
+        local, remote = _plain(info.local), _plain(info.remote)
+        return (info.protocol, local, remote), (info.protocol, remote, local)
+    if one.kind == "pipe":
+        return (one.identity, one.access), (one.identity, "w" if one.access == "r" else "r")
+    if one.kind == "tty" and one.detail.startswith(_MASTER):
+        return one.detail, one.detail[len(_MASTER) :]
+    if one.kind == "tty" and one.path is not None:
+        return one.path, _MASTER + one.path
+    return None, None
+
+
+def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow]) -> list[OpenDescriptor]:
+    """`records` with the peers that are among them; `unix` is what the kernel says of AF_UNIX, by inode.
+
+    Connected AF_UNIX sockets by their inodes (a client that still waits in a backlog gets the listener, `pending`),
+    IP connections by their two addresses, pipes by their inode and opposite access, terminals by their number. Of
+    several duplicates the one in the same process with the lowest number is named.
+    """
+    queues = {client: inode for inode, row in unix.items() for client in row.waiting}
+    ends = [_ends(one, unix, queues) for one in records]
+    found: dict[Hashable, list[OpenDescriptor]] = {}
+    for one, (mine, _) in zip(records, ends, strict=True):
+        if mine is not None:
+            found.setdefault(mine, []).append(one)
+    linked = []
+    for one, (mine, other) in zip(records, ends, strict=True):
+        candidates: Iterable[OpenDescriptor] = () if other is None or other == mine else found.get(other, ())
+        best = min(candidates, key=lambda peer: (peer.pid != one.pid, peer.pid, peer.number), default=None)
+        if best is None:
+            linked.append(one)
+            continue
+        pending = best.socket is not None and best.socket.listening is True
+        linked.append(replace(one, peer=Peer(best.number, best.pid, best.space, pending)))
+    return linked
