@@ -14,8 +14,8 @@ Required of each backend:
 * `REFUSED_WHEN_FULL: bool`: whether the kernel answers a TCP connect to a full queue with a refusal (Winsock)
   rather than with silence (POSIX).
 * `uid() -> int`: the effective user's number, `NO_UID` where there are none.
-* `realm() -> bytes`: 8 bytes that differ between machines and network namespaces that cannot reach each other's
-  loopback; zeros where the question does not arise.
+* `realm(tcp) -> bytes`: 8 bytes that differ between machines and network namespaces that cannot reach each other's
+  loopback, for the one that the socket `tcp` is in; zeros where the question does not arise.
 * `start_time(pid) -> int | None`: when that process started, in units of the system's own, `None` if it is gone.
 * `socket_cookie(number) -> int`: the kernel's never reused name of a socket, 0 where it has none.
 * `create_record(path, record, id, above) -> Hold`: create the file exclusively, readable by its owner alone, and

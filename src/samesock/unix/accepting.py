@@ -100,6 +100,7 @@ class Acceptor:
         self.backlog = backlog
         self.holders = 0
         self._holds: list[Hold] = []
+        self._twins: dict[int, _socket.socket] = {}
         self.refused = 0
         self._fresh()
 
@@ -131,7 +132,9 @@ class Acceptor:
         """One proven client from the listening socket `number`, by the rules of a socket with that `timeout`."""
         self.check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
-        listener = twin(number)
+        listener = self._twins.get(number)
+        if listener is None:
+            listener = self._twins[number] = twin(number)
         try:
             # Whatever mode another holder of the same listener has set: a drain never blocks.
             calls.settimeout(listener, 0.0)
@@ -152,8 +155,8 @@ class Acceptor:
                 ends = [end - now for end in (deadline, due) if end is not None]
                 system.wait([number, *waiting], [], max(0.0, min(ends)) if ends else None)
         finally:
-            listener.detach()
-            self._leave(number)
+            if self._parked or self._ready:
+                self._leave()
 
     # ---- all below run under the mutex, unless they say otherwise
 
@@ -186,16 +189,17 @@ class Acceptor:
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
         tcp = twin(number)
-        own = self._announcers.pop(address, None)
-        if own is not None:
-            calls.close(own)
-            return calls.close(tcp)
+        if self._announcers:
+            own = self._announcers.pop(address, None)
+            if own is not None:
+                calls.close(own)
+                return calls.close(tcp)
         parked = _Parked(tcp, address, time.monotonic())
         if not _DONTWAIT:
             calls.settimeout(tcp, 0.0)
         before = self.refused
         client = self._read(parked)
-        if client is None and parked.tcp.fileno() >= 0:
+        if client is None and tcp.fileno() >= 0:
             if len(self._parked) >= _most_parked():
                 self._evict()
             self._parked[number] = parked
@@ -227,6 +231,8 @@ class Acceptor:
                 return self._refuse(tcp)
             parked.got += data
         said = hello.check(self.record, parked.address, self.address, parked.got)
+        if not _DONTWAIT:
+            calls.settimeout(tcp, None)
         if said is None or not self._nonces.use(said.nonce) or not self._may_connect(parked.address):
             return self._refuse(tcp)
         return Client(tcp, parked.address, said)
@@ -297,18 +303,16 @@ class Acceptor:
             self._credit -= time.monotonic() - now
         return bool(came)
 
-    def _leave(self, number: int) -> None:
+    def _leave(self) -> None:
         """Somebody must tend what is parked or ready when no accept is running: one thread, while there is any."""
-        if not self._parked and not self._ready:
-            return
         with self._mutex:
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(
-                    target=self._tend, args=(number,), name=f"samesock-{self.record.port}", daemon=True
+                    target=self._tend, name=f"samesock-{self.record.port}", daemon=True
                 )
                 self._thread.start()
 
-    def _tend(self, number: int) -> None:
+    def _tend(self) -> None:
         """The thread: feed the parked, and announce the ready to whoever waits on the listener's descriptor."""
         announced = 0
         due = 0.0
@@ -350,15 +354,26 @@ class Acceptor:
         except OSError:
             calls.close(tcp)
 
+    def __del__(self) -> None:
+        """The twins own nothing: without this, theirs would be the second close of the listeners' numbers."""
+        for listener in self._twins.values():
+            listener.detach()
+
     def join(self, hold: Hold | None) -> None:
         """One more socket object of this process has the listener."""
         self.holders += 1
         if hold is not None:
             self._holds.append(hold)
 
+    def forget(self, number: int) -> None:
+        """That descriptor is about to be closed or given away."""
+        listener = self._twins.pop(number, None)
+        if listener is not None:
+            listener.detach()
+
     def leave(self, hold: Hold | None) -> None:
-        """One fewer; its descriptor is closed already. After the last one, reset what was parked or ready: their
-        clients see it."""
+        """One socket object fewer; its descriptor is closed already. After the last one, reset what was parked or
+        ready: their clients see it."""
         self.check_process()
         self.holders -= 1
         if hold is not None:

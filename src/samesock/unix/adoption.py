@@ -13,10 +13,9 @@ import json
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, WeakValueDictionary
 
 from samesock.backend import system
-from samesock.unix import rendezvous
+from samesock.unix import ends, rendezvous
 from samesock.unix.calls import calls, twin
 from samesock.unix.rendezvous import Record
 
@@ -35,7 +34,7 @@ _FIELDS = ("role", "name", "peer_name", "local", "remote", "path", "claim", "pee
 class State:
     """What an emulated socket knows of itself beside its descriptor; shared by its duplicates."""
 
-    __slots__ = (*_FIELDS, "record", "siblings")
+    __slots__ = (*_FIELDS, "record")
 
     def __init__(
         self,
@@ -59,7 +58,6 @@ class State:
         self.claim = claim
         self.peer_record = peer_record
         self.record = record
-        self.siblings: WeakSet[EmulatedEnd] | None = None
 
     def key(self) -> Key | None:
         """What the registry knows the socket by; `None` while it has no address."""
@@ -124,30 +122,18 @@ def is_tcp(number: int) -> bool:
 
 
 class Registry:
-    """The ends of this process, by address."""
+    """The ends of this process, found by address.
+
+    Adopting a number is rare and connecting is not: so nothing is indexed, and a search looks at every live end.
+    """
 
     def __init__(self) -> None:
-        self._ends: WeakValueDictionary[Key, EmulatedEnd] = WeakValueDictionary()
         self._kept: OrderedDict[Key, EmulatedEnd] = OrderedDict()
-
-    def add(self, end: EmulatedEnd) -> None:
-        """Remember the end under its address, in the place of an earlier one."""
-        key = end.state.key()
-        if key is not None:
-            self._ends[key] = end
-
-    def add_duplicate(self, end: EmulatedEnd, of: EmulatedEnd) -> None:
-        """Remember another end of the same state: when one of them closes, the address still leads to the other."""
-        siblings = end.state.siblings
-        if siblings is None:
-            siblings = end.state.siblings = WeakSet((of,))
-        siblings.add(end)
-        self.add(end)
 
     def keep(self, end: EmulatedEnd) -> None:
         """Keep a detached end alive until its number is adopted, unless a duplicate has the same state."""
         key = end.state.key()
-        if key is None or self._ends.get(key) is not end:
+        if key is None or any(getattr(other, "state", None) is end.state for other in ends.all() if other is not end):
             return
         self._kept[key] = end
         while len(self._kept) > MOST_KEPT:
@@ -155,20 +141,6 @@ class Registry:
             if oldest is None:
                 break
             del self._kept[oldest]
-
-    def discard(self, end: EmulatedEnd) -> None:
-        """Forget a closed end."""
-        siblings = end.state.siblings
-        if siblings is not None:
-            siblings.discard(end)
-        key = end.state.key()
-        if key is None or self._ends.get(key) is not end:
-            return
-        other = next(iter(siblings or ()), None)
-        if other is None:
-            del self._ends[key]
-        else:
-            self._ends[key] = other
 
     def adopt(self, number: int) -> EmulatedEnd | None:
         """The end for a descriptor that somebody hands in by its number; `None` if it is none of this process's."""
@@ -178,8 +150,11 @@ class Registry:
         kept = self._kept.pop(key, None)
         if kept is not None:
             return kept
-        end = self._ends.get(key)
-        return None if end is None else end.copy(number)
+        for end in ends.all():
+            state = getattr(end, "state", None)
+            if state is not None and state.local == key[0] and state.remote == key[1]:
+                return end.copy(number)  # type: ignore[return-value]
+        return None
 
 
 registry = Registry()

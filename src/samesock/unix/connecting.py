@@ -43,12 +43,12 @@ def refusal(path: bytes) -> OSError:
     return OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), os.fsdecode(path))
 
 
-def _open(path: bytes) -> tuple[OpenRecord, Record]:
+def _open(tcp: _socket.socket, path: bytes) -> tuple[OpenRecord, Record]:
     """The file and its record, alive; `ECONNREFUSED` for whatever is no living socket of this realm."""
     file = system.open_record(path)
     try:
         record = rendezvous.decode(file.data)
-        if record is None or record.realm != system.realm() or not file.live(record.id):
+        if record is None or record.realm != system.realm(tcp) or not file.live(record.id):
             raise refusal(path)
     except BaseException:
         file.close()
@@ -56,9 +56,9 @@ def _open(path: bytes) -> tuple[OpenRecord, Record]:
     return file, record
 
 
-def check(path: bytes) -> None:
+def check(tcp: _socket.socket, path: bytes) -> None:
     """Raise what connect() raises when nothing at the path can be connected to."""
-    file, _ = _open(path)
+    file, _ = _open(tcp, path)
     file.close()
 
 
@@ -77,8 +77,9 @@ def connect(
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     pause = 0.002
+    calls.settimeout(tcp, 0.0)
     while True:
-        file, record = _open(path)
+        file, record = _open(tcp, path)
         try:
             if pending_port not in (0, record.port):
                 raise OSError(errno.EALREADY, os.strerror(errno.EALREADY), os.fsdecode(path))
@@ -110,13 +111,14 @@ class Full(Exception):
 
 def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, limit: float) -> bool:
     """One TCP connect of at most `limit` seconds; False if the queue seems full."""
-    calls.settimeout(tcp, limit)
     server = ("127.0.0.1", record.port)
     code = calls.connect_ex(tcp, server)
     if code in _NO_PORT:
         # The ephemeral ports towards this one server are used up (TIME_WAIT); another source address has its own.
         calls.bind(tcp, _another_loopback())
         code = calls.connect_ex(tcp, server)
+    if code in _PENDING:
+        code = _settled(tcp, limit)
     if code in _CONNECTED:
         return True
     if code in _PENDING:
@@ -127,6 +129,20 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
     if not file.live(record.id):
         raise refusal(path)
     return False
+
+
+def _settled(tcp: _socket.socket, limit: float) -> int:
+    """What became of a connect that was begun: 0, an error's code, or one of the pending ones."""
+    try:
+        # On Linux's loopback the handshake is over before connect returns: one look instead of poll and SO_ERROR.
+        calls.getpeername(tcp)
+        return 0
+    except OSError:
+        pass
+    number = calls.fileno(tcp)
+    if not system.wait([], [number], limit):
+        return errno.EAGAIN
+    return int(calls.getsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_ERROR))
 
 
 def _another_loopback() -> Address:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import _socket
 import errno
+import functools
 import os
 import socket as _stdlib
+from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import ref
 
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
@@ -22,6 +25,7 @@ _stdlib_init = _stdlib.socket.__init__
 _stdlib_accept = _stdlib.socket.accept
 _stdlib_detach = _stdlib.socket.detach
 _stdlib_set_inheritable = _stdlib.socket.set_inheritable
+_end_of = ends.by_reference.get
 _MODE_FLAGS = getattr(_socket, "SOCK_NONBLOCK", 0) | getattr(_socket, "SOCK_CLOEXEC", 0)
 
 plain_classes: list[type[_stdlib.socket]] = [_stdlib.socket]
@@ -50,20 +54,24 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
         raise _os_error(errno.EINVAL)
     if proto not in (-1, 0, AF_UNIX):
         raise _os_error(errno.EPROTONOSUPPORT)
-    end: End
+    family = AF_UNIX if transport == "native" else _socket.AF_INET
+    _stdlib_init(sock, family, kind, 0)
+    calls.init(sock, AF_UNIX, kind, max(proto, 0), fileno=calls.fileno(sock))
+    if kind & getattr(_socket, "SOCK_NONBLOCK", 0):
+        calls.settimeout(sock, 0.0)
+    ends.set(sock, _end_class(transport)())
+
+
+@functools.lru_cache(maxsize=2)
+def _end_class(transport: str) -> Callable[[], End]:
+    """The maker of ends, imported when the first one is needed: an import statement costs 1 us each time."""
     if transport == "native":
         from samesock.unix.native import NativeEnd
 
-        end, family = NativeEnd(), AF_UNIX
-    else:
-        from samesock.unix.emulated import EmulatedEnd
+        return NativeEnd
+    from samesock.unix.emulated import EmulatedEnd
 
-        end, family = EmulatedEnd(), int(_socket.AF_INET)
-    number = calls.detach(calls.create(family, _socket.SOCK_STREAM, 0))
-    _stdlib_init(sock, AF_UNIX, kind, max(proto, 0), fileno=number)
-    if kind & getattr(_socket, "SOCK_NONBLOCK", 0):
-        calls.settimeout(sock, 0.0)
-    ends[sock] = end
+    return EmulatedEnd
 
 
 def _adopt(sock: _stdlib.socket, family: int) -> None:
@@ -73,10 +81,8 @@ def _adopt(sock: _stdlib.socket, family: int) -> None:
         return
     end: End | None = None
     if transport == "native":
-        from samesock.unix.native import NativeEnd
-
         if calls.family(sock) == AF_UNIX:
-            end = NativeEnd()
+            end = _end_class(transport)()
     else:
         from samesock.unix.emulated import adopt
 
@@ -85,7 +91,7 @@ def _adopt(sock: _stdlib.socket, family: int) -> None:
         return
     if calls.family(sock) != AF_UNIX:
         calls.init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=calls.fileno(sock))
-    ends[sock] = end
+    ends.set(sock, end)
 
 
 class Methods:
@@ -102,32 +108,32 @@ class Methods:
             _adopt(self, family)
 
     def bind(self, address: Any, /) -> None:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.bind(self, address)
         return end.bind(self, address)
 
     def listen(self, backlog: int | None = None, /) -> None:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.listen(self) if backlog is None else calls.listen(self, backlog)
         return end.listen(self, max(0, min(_socket.SOMAXCONN, 128) if backlog is None else backlog))
 
     def accept(self) -> tuple[_stdlib.socket, Any]:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return accept_as(self)
         number, peer, name = end.accept(self)
         return adopted(_plain_class(self), number, peer), name
 
     def connect(self, address: Any, /) -> None:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.connect(self, address)
         return end.connect(self, address)
 
     def connect_ex(self, address: Any, /) -> int:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.connect_ex(self, address)
         try:
@@ -141,39 +147,39 @@ class Methods:
         return 0
 
     def getsockname(self) -> Any:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         return calls.getsockname(self) if end is None else end.getsockname(self)
 
     def getpeername(self) -> Any:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         return calls.getpeername(self) if end is None else end.getpeername(self)
 
     def setsockopt(self, level: int, option: int, *value: Any) -> None:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.setsockopt(self, level, option, *value)
         return end.setsockopt(self, level, option, *value)
 
     def getsockopt(self, level: int, option: int, *length: int) -> Any:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.getsockopt(self, level, option, *length)
         return end.getsockopt(self, level, option, *length)
 
     def recvfrom(self, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
         return calls.recv(self, size, flags), _sender(self, end)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
         return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
 
     def sendto(self, data: Any, *where: Any) -> int:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.sendto(self, data, *where)
         try:
@@ -183,24 +189,24 @@ class Methods:
         raise _os_error(errno.EISCONN)
 
     def detach(self) -> int:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None or calls.fileno(self) < 0:
             return _stdlib_detach(self)
         number = end.detach(self)
-        del ends[self]
+        ends.remove(self)
         _stdlib_detach(self)
         return number
 
     def set_inheritable(self, inheritable: bool, /) -> None:
         _stdlib_set_inheritable(self, inheritable)
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is not None and inheritable:
             hand_on = getattr(end, "hand_on", None)
             if hand_on is not None:
                 hand_on()
 
     def _real_close(self) -> None:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             calls.close(self)
         elif calls.fileno(self) >= 0:
@@ -213,7 +219,7 @@ class MessageMethods:
     __slots__ = ()
 
     def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         if end is None:
             return calls.sendmsg(self, buffers, ancdata, flags, address)
         ancillary = list(ancdata)
@@ -230,7 +236,7 @@ class ShareMethods:
     __slots__ = ()
 
     def share(self, process_id: int, /) -> bytes:
-        end = ends.get(self)
+        end = _end_of(ref(self))
         info = bytes(calls.share(self, process_id))
         export = getattr(end, "export", None)
         if export is None:
@@ -274,7 +280,7 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     """A socket of that class for a descriptor whose end is known."""
     sock = cls.__new__(cls)
     _stdlib_init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=number)
-    ends[sock] = end
+    ends.set(sock, end)
     return sock
 
 

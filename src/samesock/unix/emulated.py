@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import _socket
 import errno
+import functools
 import os
 import struct
 
-from samesock._address import unix_path
+from samesock._address import refusal, unix_path
 from samesock.backend import Hold, system
 from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, rendezvous
 from samesock.unix.accepting import Acceptor
@@ -51,18 +52,23 @@ def _error(code: int, path: bytes | None = None) -> OSError:
     return OSError(code, os.strerror(code), os.fsdecode(path))
 
 
-def _path_of(address: object) -> bytes:
-    """The address as a path; abstract names are the kernel's of Linux alone."""
-    path = unix_path(address)
-    if path.startswith(b"\0"):
-        raise _error(errno.EADDRNOTAVAIL, path)
+def _path_of(address: object, *, binding: bool) -> bytes:
+    """The address as a path: abstract names are the kernel's of Linux alone."""
+    path = _path_of_str(address) if type(address) is str else unix_path(address)
+    code = refusal(path, binding=binding)
+    if code:
+        raise _error(code, path)
     return path
+
+
+_path_of_str = functools.lru_cache(maxsize=128)(unix_path)
+"""Programs connect to the same few paths again and again."""
 
 
 class EmulatedEnd:
     """One emulated socket. See `samesock.unix.End` for what each method promises."""
 
-    __slots__ = ("__weakref__", "_acceptor", "_hold", "_options", "_pending_port", "_port", "state")
+    __slots__ = ("_acceptor", "_hold", "_options", "_pending_port", "_port", "state")
 
     transport = "emulated"
 
@@ -79,20 +85,16 @@ class EmulatedEnd:
     def bind(self, sock: _socket.socket, address: object) -> None:
         """Bind a TCP port, then make the file that leads to it."""
         number = _number(sock)
-        path = _path_of(address)
+        path = _path_of(address, binding=True)
         state = self.state
         if state.name or state.role == "listening":
             raise _error(errno.EINVAL, path)
-        if not path:
-            # Linux binds an abstract name of its own choice here.
-            raise _error(errno.EADDRNOTAVAIL, path)
-        if state.role == "new" and not self._port:
-            self._bind_port(sock, number)
+        realm = self._bind_port(sock, number)
         pid = os.getpid()
         record = rendezvous.new(
             port=self._port or (state.local[1] if state.local else 0),
             pid=pid,
-            realm=system.realm(),
+            realm=realm,
             name=path,
             start=system.start_time(pid) or 0,
             cookie=system.socket_cookie(number),
@@ -102,15 +104,17 @@ class EmulatedEnd:
         state.name, state.path, state.record = path, absolute, record
         if state.role == "new":
             state.role, state.local = "bound", ("127.0.0.1", self._port)
-        registry.add(self)
 
-    def _bind_port(self, sock: _socket.socket, number: int) -> None:
-        """Any free port of 127.0.0.1, exclusively. It is kept for the next bind() if the file cannot be made."""
+    def _bind_port(self, sock: _socket.socket, number: int) -> bytes:
+        """Any free port of 127.0.0.1, exclusively; returns its realm. It is kept for the next bind() if the file
+        cannot be made; a connected socket has its port already."""
         tcp = twin(number)
         try:
-            system.prepare_listener(tcp)
-            calls.bind(tcp, ("127.0.0.1", 0))
-            self._port = calls.getsockname(tcp)[1]
+            if self.state.role == "new" and not self._port:
+                system.prepare_listener(tcp)
+                calls.bind(tcp, ("127.0.0.1", 0))
+                self._port = calls.getsockname(tcp)[1]
+            return system.realm(tcp)
         finally:
             tcp.detach()
             _restore_mode(sock)
@@ -121,6 +125,8 @@ class EmulatedEnd:
         state = self.state
         if state.role not in ("bound", "listening") or state.record is None:
             raise _error(errno.EINVAL)
+        # Accepted sockets inherit it: no call for each of them (seen on Linux and under Wine).
+        calls.setsockopt(sock, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         calls.listen(sock, backlog)
         if self._acceptor is None:
             self._listen_as(state.record, backlog)
@@ -140,8 +146,6 @@ class EmulatedEnd:
         if self._acceptor is None:
             raise _error(errno.EINVAL)
         client = self._acceptor.accept(number, calls.gettimeout(sock))
-        calls.setsockopt(client.tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        calls.settimeout(client.tcp, None)
         said = client.hello
         end = EmulatedEnd(
             State(
@@ -153,7 +157,6 @@ class EmulatedEnd:
                 claim=(said.pid, said.uid),
             )
         )
-        registry.add(end)
         return calls.detach(client.tcp), end, os.fsdecode(said.name)
 
     # ---- the client's call
@@ -161,12 +164,14 @@ class EmulatedEnd:
     def connect(self, sock: _socket.socket, address: object) -> None:
         """Connect and say hello; all of it is done when this returns."""
         number = _number(sock)
-        path = _path_of(address)
-        if not path:
-            raise _error(errno.EINVAL, path)
+        path = _path_of(address, binding=False)
         state = self.state
         if state.role in ("connected", "listening"):
-            connecting.check(path)
+            tcp = twin(number)
+            try:
+                connecting.check(tcp, path)
+            finally:
+                tcp.detach()
             raise _error(errno.EISCONN if state.role == "connected" else errno.EINVAL, path)
         timeout = calls.gettimeout(sock)
         tcp = twin(number)
@@ -190,7 +195,6 @@ class EmulatedEnd:
         state.local, state.remote = made.local, made.server
         state.peer_name = made.record.name
         state.peer_record = (made.record.pid, made.record.start)
-        registry.add(self)
 
     # ---- names and options
 
@@ -252,7 +256,6 @@ class EmulatedEnd:
         if self._acceptor is not None:
             end._acceptor = self._acceptor
             self._acceptor.join(end._hold)
-        registry.add_duplicate(end, self)
         return end
 
     def revive(self, number: int, backlog: int) -> None:
@@ -290,6 +293,8 @@ class EmulatedEnd:
     def detach(self, sock: _socket.socket) -> int:
         """Let go of the descriptor; `socket(fileno=)` finds the end again."""
         self.hand_on()
+        if self._acceptor is not None:
+            self._acceptor.forget(calls.fileno(sock))
         number = calls.detach(sock)
         if number >= 0:
             registry.keep(self)
@@ -302,10 +307,11 @@ class EmulatedEnd:
         try:
             if hold is not None:
                 hold.close()
-            if acceptor is not None and acceptor.holders == 1:
-                forget_handover(self.state)
+            if acceptor is not None:
+                acceptor.forget(calls.fileno(sock))
+                if acceptor.holders == 1:
+                    forget_handover(self.state)
         finally:
-            registry.discard(self)
             calls.close(sock)
             if acceptor is not None:
                 acceptor.leave(hold)
@@ -347,5 +353,4 @@ def restored(number: int, blob: bytes) -> EmulatedEnd:
 def _revived(number: int, state: State, backlog: int) -> EmulatedEnd:
     end = EmulatedEnd(state)
     end.revive(number, backlog)
-    registry.add(end)
     return end

@@ -15,7 +15,7 @@ import secrets
 import time
 
 from samesock.backend import system
-from samesock.unix.adoption import State, registry
+from samesock.unix.adoption import State
 from samesock.unix.calls import calls
 from samesock.unix.emulated import EmulatedEnd
 
@@ -97,6 +97,4 @@ def _foreign() -> OSError:
 def _end(tcp: _socket.socket) -> tuple[int, EmulatedEnd]:
     state = State(role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
     state.claim = (os.getpid(), system.uid())
-    end = EmulatedEnd(state)
-    registry.add(end)
-    return calls.detach(tcp), end
+    return calls.detach(tcp), EmulatedEnd(state)
