@@ -8,7 +8,6 @@ must never be put here: anything about one operating system or one transport.
 from __future__ import annotations
 
 import _socket as _c
-import errno
 import os
 import socket as _stdlib
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from samesock._family import AF_UNIX
 from samesock.unix import choosing, ends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 _KERNEL = choosing.kernel_does_all()
 
@@ -126,7 +125,9 @@ def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
     return socket(family, type, proto, fileno=_c.dup(fd))
 
 
-def socketpair(family: int | None = None, type: int = _c.SOCK_STREAM, proto: int = 0) -> tuple[socket, socket]:
+def socketpair(
+    family: int | None = None, type: int = _c.SOCK_STREAM, proto: int = 0
+) -> tuple[socket, socket]:
     """Two connected sockets, of AF_UNIX by default; no other process can get between them.
 
     Portability:
@@ -137,8 +138,10 @@ def socketpair(family: int | None = None, type: int = _c.SOCK_STREAM, proto: int
     if _KERNEL or family not in (None, AF_UNIX):
         one, other = _stdlib.socketpair(family, type, proto)
         return _ours(one), _ours(other)
+    from samesock._errors import named_error
+
     if type & ~_MODE_FLAGS != _c.SOCK_STREAM:
-        raise OSError(errno.ESOCKTNOSUPPORT, f"{os.strerror(errno.ESOCKTNOSUPPORT)}: socketpair() of type {type}")
+        raise named_error("ESOCKTNOSUPPORT", f"socketpair() of type {type}")
     from samesock.unix import pair
     from samesock.unix.dispatch import adopted
 
@@ -202,7 +205,9 @@ def create_server(
 def fromshare(info: bytes) -> socket:
     """The socket in the bytes that another process's `share(pid)` made for this one. Windows alone."""
     if not hasattr(_c.socket, "share"):
-        raise OSError(errno.EOPNOTSUPP, "fromshare() is Winsock's; elsewhere pass descriptors")
+        from samesock._errors import named_error
+
+        raise named_error("EOPNOTSUPP", "fromshare(), which is Winsock's; elsewhere pass descriptors")
     from samesock.unix import dispatch
 
     return dispatch.from_share(socket, info)

@@ -82,7 +82,7 @@ def uid() -> int:
     _absent("asking for the user's number")
 
 
-def realm() -> bytes:
+def realm(tcp: _socket.socket) -> bytes:
     """Absent."""
     _absent("naming this machine")
 
@@ -147,6 +147,11 @@ def connection_owner(local: tuple[str, int], remote: tuple[str, int]) -> Owner |
     _absent("asking who is connected")
 
 
+def has_socket(pid: int, inode: int) -> bool:
+    """Absent."""
+    _absent("asking which process has a socket")
+
+
 def private_directory() -> str:
     """Absent."""
     _absent("making the user's private directory")
@@ -161,6 +166,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "has_socket",
     "listener_owner",
     "open_record",
     "prepare_client",

@@ -249,7 +249,9 @@ class OpenRecord:
 
     def trusted(self) -> bool:
         """Whether the file is this user's and closed to the group's and others' writing."""
-        return self._status.st_uid == os.geteuid() and not self._status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return self._status.st_uid == os.geteuid() and not self._status.st_mode & (
+            stat.S_IWGRP | stat.S_IWOTH
+        )
 
     def owned_by(self, owner: Owner) -> bool:
         """Whether that user owns the file. Root may serve at anybody's path."""
@@ -350,7 +352,11 @@ def private_directory() -> str:
     except FileExistsError:
         pass
     status = os.lstat(directory)
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+    if (
+        not stat.S_ISDIR(status.st_mode)
+        or status.st_uid != os.geteuid()
+        or stat.S_IMODE(status.st_mode) & 0o077
+    ):
         raise PermissionError(
             errno.EPERM,
             f"not a directory of user {os.geteuid()} alone (mode 0700); remove it or set XDG_RUNTIME_DIR",

@@ -52,7 +52,7 @@ def uid() -> int:
     return NO_UID
 
 
-def realm() -> bytes:
+def realm(tcp: _socket.socket) -> bytes:
     """Zeros: all of the machine shares one loopback."""
     return bytes(8)
 
@@ -60,6 +60,11 @@ def realm() -> bytes:
 def socket_cookie(number: int) -> int:
     """0: the kernel has no name for a socket but its handle, which is reused."""
     return 0
+
+
+def has_socket(pid: int, inode: int) -> bool:
+    """False: sockets have no inodes here, and the table names the process itself."""
+    return False
 
 
 def prepare_listener(tcp: _socket.socket) -> None:
@@ -148,6 +153,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "has_socket",
     "listener_owner",
     "open_record",
     "prepare_client",

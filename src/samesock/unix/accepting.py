@@ -16,6 +16,7 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from samesock._errors import named_error
 from samesock.backend import Hold, system
 from samesock.unix import hello
 from samesock.unix.calls import calls, twin
@@ -148,7 +149,7 @@ class Acceptor:
                 if timeout == 0:
                     if self._grace():
                         continue
-                    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+                    raise named_error("EWOULDBLOCK", "accepting from a Unix socket")
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     raise TimeoutError("timed out")

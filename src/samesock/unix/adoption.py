@@ -133,7 +133,9 @@ class Registry:
     def keep(self, end: EmulatedEnd) -> None:
         """Keep a detached end alive until its number is adopted, unless a duplicate has the same state."""
         key = end.state.key()
-        if key is None or any(getattr(other, "state", None) is end.state for other in ends.all() if other is not end):
+        if key is None or any(
+            getattr(other, "state", None) is end.state for other in ends.all() if other is not end
+        ):
             return
         self._kept[key] = end
         while len(self._kept) > MOST_KEPT:

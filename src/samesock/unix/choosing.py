@@ -23,7 +23,9 @@ def forced() -> str | None:
     if not value:
         return None
     if value not in ("native", "emulated"):
-        raise ValueError(f"the environment variable {VARIABLE} is {value!r}; it can be 'native' or 'emulated'")
+        raise ValueError(
+            f"the environment variable {VARIABLE} is {value!r}; it can be 'native' or 'emulated'"
+        )
     return value
 
 

@@ -14,6 +14,7 @@ import secrets
 import time
 from typing import NamedTuple
 
+from samesock._errors import error, named_error
 from samesock.backend import OpenRecord, system
 from samesock.unix import hello, rendezvous
 from samesock.unix.calls import calls
@@ -40,7 +41,7 @@ class Connected(NamedTuple):
 
 def refusal(path: bytes) -> OSError:
     """`ECONNREFUSED`, naming the path: bound by nobody who lives, or no socket at all."""
-    return OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), os.fsdecode(path))
+    return named_error("ECONNREFUSED", "connecting a Unix socket", os.fsdecode(path))
 
 
 def _open(tcp: _socket.socket, path: bytes) -> tuple[OpenRecord, Record]:
@@ -82,7 +83,8 @@ def connect(
         file, record = _open(tcp, path)
         try:
             if pending_port not in (0, record.port):
-                raise OSError(errno.EALREADY, os.strerror(errno.EALREADY), os.fsdecode(path))
+                tried = "connecting a Unix socket: an earlier try to another path is still under way"
+                raise named_error("EALREADY", tried, os.fsdecode(path))
             limit = TRY_SECONDS
             if deadline is not None and timeout != 0:
                 limit = max(0.001, min(limit, deadline - time.monotonic()))
@@ -125,10 +127,18 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
         system.abort_connect(calls.fileno(tcp))
         return False
     if code not in _REFUSED:
-        raise OSError(code, os.strerror(code), os.fsdecode(path))
+        raise _failed(code, path)
     if not file.live(record.id):
         raise refusal(path)
     return False
+
+
+def _failed(code: int, path: bytes) -> OSError:
+    """Any other answer of the TCP connect, which may be Winsock's code or an errno."""
+    tried = "connecting a Unix socket over loopback"
+    if system.REFUSED_WHEN_FULL:
+        return error(code, tried, os.fsdecode(path))
+    return named_error(errno.errorcode.get(code, "EIO"), tried, os.fsdecode(path))
 
 
 def _settled(tcp: _socket.socket, limit: float) -> int:
@@ -162,8 +172,8 @@ def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, n
     message = hello.make(record, local, server, pid=os.getpid(), uid=system.uid(), name=name)
     try:
         sent = calls.send(tcp, message)
-    except OSError as error:
-        raise refusal(path) from error
+    except OSError as reset:
+        raise refusal(path) from reset
     if sent != len(message):
         raise refusal(path)
     return Connected(record, local, server)

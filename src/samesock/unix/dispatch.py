@@ -10,12 +10,12 @@ from __future__ import annotations
 import _socket
 import errno
 import functools
-import os
 import socket as _stdlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import ref
 
+from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
 
@@ -32,10 +32,6 @@ plain_classes: list[type[_stdlib.socket]] = [_stdlib.socket]
 """The classes whose `accept` gives their own kind, most derived first; `samesock.socket` joins when it is made."""
 
 
-def _os_error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))
-
-
 def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
     """Make the descriptor and the end of a new Unix socket."""
     transport = choosing.transport()
@@ -46,14 +42,11 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
         return
     plain = kind & ~_MODE_FLAGS
     if plain in (_socket.SOCK_DGRAM, _socket.SOCK_RAW, _socket.SOCK_RDM, _socket.SOCK_SEQPACKET):
-        raise OSError(
-            errno.ESOCKTNOSUPPORT,
-            f"{os.strerror(errno.ESOCKTNOSUPPORT)}: AF_UNIX has SOCK_STREAM alone here, not type {plain}",
-        )
+        raise named_error("ESOCKTNOSUPPORT", f"AF_UNIX has SOCK_STREAM alone here, not type {plain}")
     if plain != _socket.SOCK_STREAM:
-        raise _os_error(errno.EINVAL)
+        raise named_error("EINVAL", f"creating a Unix socket of type {plain}")
     if proto not in (-1, 0, AF_UNIX):
-        raise _os_error(errno.EPROTONOSUPPORT)
+        raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
     family = AF_UNIX if transport == "native" else _socket.AF_INET
     _stdlib_init(sock, family, kind, 0)
     calls.init(sock, AF_UNIX, kind, max(proto, 0), fileno=calls.fileno(sock))
@@ -185,8 +178,8 @@ class Methods:
         try:
             end.getpeername(self)
         except OSError:
-            raise _os_error(errno.EOPNOTSUPP) from None
-        raise _os_error(errno.EISCONN)
+            raise named_error("EOPNOTSUPP", "sending to an address from a Unix stream socket") from None
+        raise named_error("EISCONN", "sending to an address from a connected Unix socket")
 
     def detach(self) -> int:
         end = _end_of(ref(self))
@@ -224,9 +217,9 @@ class MessageMethods:
             return calls.sendmsg(self, buffers, ancdata, flags, address)
         ancillary = list(ancdata)
         if ancillary:
-            raise OSError(errno.EOPNOTSUPP, "ancillary data is not carried by an emulated Unix socket")
+            raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
         if address is not None:
-            raise _os_error(errno.EISCONN)
+            raise named_error("EISCONN", "sending to an address from a connected Unix socket")
         return calls.sendmsg(self, buffers, (), flags)
 
 

@@ -17,6 +17,7 @@ import os
 import struct
 
 from samesock._address import refusal, unix_path
+from samesock._errors import named_error
 from samesock.backend import Hold, system
 from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, rendezvous
 from samesock.unix.accepting import Acceptor
@@ -35,6 +36,8 @@ from samesock.unix.rendezvous import Record
 
 Address = tuple[str, int]
 
+_BINDING = "binding a Unix socket"
+_CONNECTING = "connecting a Unix socket"
 _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
 _SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
@@ -46,18 +49,12 @@ _SWALLOWED = {
 """Options that mean nothing to a Unix socket, and would change the TCP socket underneath."""
 
 
-def _error(code: int, path: bytes | None = None) -> OSError:
-    if path is None:
-        return OSError(code, os.strerror(code))
-    return OSError(code, os.strerror(code), os.fsdecode(path))
-
-
 def _path_of(address: object, *, binding: bool) -> bytes:
     """The address as a path: abstract names are the kernel's of Linux alone."""
     path = _path_of_str(address) if type(address) is str else unix_path(address)
-    code = refusal(path, binding=binding)
-    if code:
-        raise _error(code, path)
+    name = refusal(path, binding=binding)
+    if name:
+        raise named_error(name, _BINDING if binding else _CONNECTING, os.fsdecode(path))
     return path
 
 
@@ -88,7 +85,7 @@ class EmulatedEnd:
         path = _path_of(address, binding=True)
         state = self.state
         if state.name or state.role == "listening":
-            raise _error(errno.EINVAL, path)
+            raise named_error("EINVAL", f"{_BINDING} that has a name", os.fsdecode(path))
         realm = self._bind_port(sock, number)
         pid = os.getpid()
         record = rendezvous.new(
@@ -124,7 +121,7 @@ class EmulatedEnd:
         _number(sock)
         state = self.state
         if state.role not in ("bound", "listening") or state.record is None:
-            raise _error(errno.EINVAL)
+            raise named_error("EINVAL", "listening on a Unix socket without a name")
         # Accepted sockets inherit it: no call for each of them (seen on Linux and under Wine).
         calls.setsockopt(sock, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         calls.listen(sock, backlog)
@@ -144,7 +141,7 @@ class EmulatedEnd:
         """One proven client."""
         number = _number(sock)
         if self._acceptor is None:
-            raise _error(errno.EINVAL)
+            raise named_error("EINVAL", "accepting from a Unix socket that does not listen")
         client = self._acceptor.accept(number, calls.gettimeout(sock))
         said = client.hello
         end = EmulatedEnd(
@@ -172,7 +169,9 @@ class EmulatedEnd:
                 connecting.check(tcp, path)
             finally:
                 tcp.detach()
-            raise _error(errno.EISCONN if state.role == "connected" else errno.EINVAL, path)
+            if state.role == "connected":
+                raise named_error("EISCONN", _CONNECTING, os.fsdecode(path))
+            raise named_error("EINVAL", f"{_CONNECTING} that listens", os.fsdecode(path))
         timeout = calls.gettimeout(sock)
         tcp = twin(number)
         try:
@@ -183,8 +182,8 @@ class EmulatedEnd:
         except connecting.Full as full:
             self._pending_port = full.pending_port
             if timeout == 0:
-                raise BlockingIOError(
-                    errno.EAGAIN, "the listener's queue is full; try again later", os.fsdecode(path)
+                raise named_error(
+                    "EWOULDBLOCK", f"{_CONNECTING}: the listener's queue is full", os.fsdecode(path)
                 ) from None
             raise TimeoutError("timed out") from None
         finally:
@@ -207,13 +206,13 @@ class EmulatedEnd:
         """The listener's path, the client's name, or `''`."""
         _number(sock)
         if self.state.role != "connected":
-            raise _error(errno.ENOTCONN)
+            raise named_error("ENOTCONN", "asking for the peer's name")
         return os.fsdecode(self.state.peer_name)
 
     def setsockopt(self, sock: _socket.socket, level: int, option: int, *value: object) -> None:
         """The socket level's options that a Unix socket has; other levels are `EOPNOTSUPP`, as on Linux."""
         if level != _socket.SOL_SOCKET:
-            raise _error(errno.EOPNOTSUPP)
+            raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         if option in _SWALLOWED:
             (given,) = value
             self._options[option] = given if isinstance(given, int) else int.from_bytes(given, "little")  # type: ignore[arg-type]
@@ -223,7 +222,7 @@ class EmulatedEnd:
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
         """As a Unix socket answers, whatever is underneath."""
         if level != _socket.SOL_SOCKET:
-            raise _error(errno.EOPNOTSUPP)
+            raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         number: int | None = None
         if option in _SWALLOWED:
             number = self._options.get(option, 0)
@@ -321,7 +320,7 @@ def _number(sock: _socket.socket) -> int:
     """The socket's descriptor; `EBADF` if it is closed."""
     number = calls.fileno(sock)
     if number < 0:
-        raise _error(errno.EBADF)
+        raise named_error("EBADF", "using a closed socket")
     return number
 
 

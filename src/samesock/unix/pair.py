@@ -8,12 +8,12 @@ dropped or makes the call fail. What must never be put here: files, names, or a 
 from __future__ import annotations
 
 import _socket
-import errno
 import hmac
 import os
 import secrets
 import time
 
+from samesock._errors import named_error
 from samesock.backend import system
 from samesock.unix.adoption import State
 from samesock.unix.calls import calls
@@ -88,10 +88,7 @@ def _exchange(sender: _socket.socket, receiver: _socket.socket, deadline: float)
 
 
 def _foreign() -> OSError:
-    return OSError(
-        errno.ECONNABORTED,
-        f"{os.strerror(errno.ECONNABORTED)}: socketpair() met a stranger or a proxy on the loopback interface",
-    )
+    return named_error("ECONNABORTED", "socketpair() met a stranger or a proxy on the loopback interface")
 
 
 def _end(tcp: _socket.socket) -> tuple[int, EmulatedEnd]:

@@ -6,12 +6,11 @@ What must never be put here: the emulation's own tables (that is `credentials`).
 from __future__ import annotations
 
 import _socket
-import errno
-import os
 import struct
 import sys
 from typing import Any
 
+from samesock._errors import named_error
 from samesock.unix import AF_UNIX, PeerCred, ends
 
 __all__ = ["PeerCred", "peercred"]
@@ -42,7 +41,7 @@ def peercred(sock: Any) -> PeerCred:
         end.getpeername(sock)
         return end.peercred(sock)
     if sock.family != AF_UNIX:
-        raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: peercred() of a socket that is not AF_UNIX")
+        raise named_error("EOPNOTSUPP", "peercred() of a socket that is not AF_UNIX")
     sock.getpeername()
     if hasattr(_socket, "SO_PEERCRED"):
         return _linux(sock)
@@ -50,7 +49,7 @@ def peercred(sock: Any) -> PeerCred:
         return _macos(sock)
     if sys.platform.startswith("freebsd"):
         return _freebsd(sock)
-    raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: peercred() is not known for this system")
+    raise named_error("EOPNOTSUPP", "peercred() on this system")
 
 
 def _linux(sock: Any) -> PeerCred:
