@@ -11,7 +11,6 @@ bytes at all, and `refusal` says which errno each of them is.
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import sys
@@ -86,16 +85,16 @@ def _encoded(address: object, layout: Layout) -> bytes:
         return view.tobytes()
 
 
-def refusal(path: bytes, *, binding: bool) -> int:
-    """The errno for a name that has no file, where every name must have one; 0 for a path.
+def refusal(path: bytes, *, binding: bool) -> str | None:
+    """The errno's name for a name without a file, where every name must have one; `None` for a path.
 
     An abstract name is `EADDRNOTAVAIL`: the address is well formed, and this system has no such thing.
     Binding the empty name asks Linux for an abstract one, so it is the same; connecting to it is `EINVAL` on
-    Linux itself.
+    Linux, too.
     """
     if path[:1] == b"\0" or (not path and binding):
-        return errno.EADDRNOTAVAIL
-    return 0 if path else errno.EINVAL
+        return "EADDRNOTAVAIL"
+    return None if path else "EINVAL"
 
 
 def encode_unix(address: object, *, layout: Layout = LAYOUT) -> bytes:

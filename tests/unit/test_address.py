@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import errno
 import os
 import struct
 
@@ -102,10 +101,10 @@ def test_abstract() -> None:
 def test_refusal() -> None:
     """Where names need files, abstract names and bind('') are EADDRNOTAVAIL, and connect('') is EINVAL."""
     for binding in (True, False):
-        assert refusal(b"\0a", binding=binding) == errno.EADDRNOTAVAIL
-        assert refusal(b"a", binding=binding) == 0
-    assert refusal(b"", binding=True) == errno.EADDRNOTAVAIL
-    assert refusal(b"", binding=False) == errno.EINVAL
+        assert refusal(b"\0a", binding=binding) == "EADDRNOTAVAIL"
+        assert refusal(b"a", binding=binding) is None
+    assert refusal(b"", binding=True) == "EADDRNOTAVAIL"
+    assert refusal(b"", binding=False) == "EINVAL"
 
 
 @LAYOUTS

@@ -130,7 +130,7 @@ class NativeEnd:
         self._pending = False
 
     def _completed(self, sock: _socket.socket, number: int, timeout: float | None) -> int:
-        """Wait for a connect that is under way: its code, 0 for success. `EAGAIN` or `TimeoutError` without."""
+        """Wait for a connect that is under way: its code, 0 for success. `EAGAIN` if none came."""
         self._pending = True
         if self._table.wait((), (number,), CONNECT_SECONDS if timeout == 0 else timeout):
             return int(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR))
