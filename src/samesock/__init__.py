@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from samesock._family import AF_UNIX as AF_UNIX
 from samesock._socket import create_connection as create_connection
 from samesock._socket import create_server as create_server
-from samesock._socket import fromfd as fromfd
+from samesock._socket import fromfd as fromfd  # type: ignore[assignment]
 from samesock._socket import fromshare as fromshare
 from samesock._socket import socket as socket
 from samesock._socket import socketpair as socketpair

@@ -53,7 +53,7 @@ def _shared(sock: socket) -> Any:
 
     original = _Shareable(sock.fileno())
     try:
-        return DupSocket(original)
+        return DupSocket(original)  # type: ignore[arg-type,unused-ignore]
     finally:
         original.tcp.detach()
 

@@ -62,6 +62,9 @@ def _with_path(function: Any, sock: Any, address: Any) -> None:
         raise
 
 
+if not _KERNEL:
+    from samesock.unix import dispatch as _dispatch
+
 if TYPE_CHECKING:
 
     class _Base(_stdlib.socket):
@@ -73,7 +76,6 @@ elif _KERNEL:
         __slots__ = ()
 
 else:
-    from samesock.unix import dispatch as _dispatch
 
     class _Base(*_dispatch.method_classes(), _stdlib.socket):
         __slots__ = ()
@@ -136,7 +138,7 @@ def socketpair(
     References: POSIX `socketpair`.
     """
     if _KERNEL or family not in (None, AF_UNIX):
-        one, other = _stdlib.socketpair(family, type, proto)
+        one, other = _stdlib.socketpair(family, type, proto)  # type: ignore[arg-type,unused-ignore]
         return _ours(one), _ours(other)
     from samesock._errors import named_error
 

@@ -8,6 +8,7 @@ anything of TLS itself.
 from __future__ import annotations
 
 import ssl
+from typing import NoReturn, SupportsIndex
 
 from samesock._socket import socket
 
@@ -19,6 +20,6 @@ class SSLSocket(ssl.SSLSocket, socket):
         Linux, macOS, FreeBSD: native (not needed there). Windows: needed for AF_UNIX unless `install()` was called.
     """
 
-    def __reduce_ex__(self, protocol: object) -> object:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         """A TLS connection has state that does not travel."""
         raise TypeError(f"cannot pickle {self.__class__.__name__!r} object")

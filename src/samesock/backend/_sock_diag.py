@@ -10,8 +10,11 @@ from __future__ import annotations
 import _socket
 import os
 import struct
+import sys
 
 from samesock.backend import Owner
+
+assert sys.platform == "linux"
 
 Address = tuple[str, int]
 

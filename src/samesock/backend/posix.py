@@ -21,6 +21,8 @@ from collections.abc import Iterable
 
 from samesock.backend import NO_UID, Owner
 
+assert sys.platform != "win32"
+
 if sys.platform == "linux":
     from samesock.backend import _sock_diag as _table
 else:

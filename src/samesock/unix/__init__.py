@@ -75,6 +75,12 @@ class End(Protocol):
     def detach(self, sock: _socket.socket) -> int:
         """Let go of the descriptor without closing it; whoever adopts its number finds this end again."""
 
+    def export(self) -> bytes | None:
+        """What a process that is given the descriptor needs beside it; `None` if nothing."""
+
+    def hand_on(self) -> None:
+        """The descriptor is about to be inherited by a process that will have nothing but its number."""
+
     def peercred(self, sock: _socket.socket) -> PeerCred:
         """Who is at the other end, as far as it is known: never a guess."""
 

@@ -218,24 +218,28 @@ class Acceptor:
             if wanted == 0:
                 break
             if wanted is None:
-                return self._refuse(tcp)
+                self._refuse(tcp)
+                return None
             try:
                 data = calls.recv(tcp, wanted, _DONTWAIT)
             except BlockingIOError:
                 return None
             except OSError:
-                return self._refuse(tcp)
+                self._refuse(tcp)
+                return None
             if not data:
                 if not parked.got and parked.address in self._retired:
                     self._retired.remove(parked.address)
                     return calls.close(tcp)
-                return self._refuse(tcp)
+                self._refuse(tcp)
+                return None
             parked.got += data
         said = hello.check(self.record, parked.address, self.address, parked.got)
         if not _DONTWAIT:
             calls.settimeout(tcp, None)
         if said is None or not self._nonces.use(said.nonce) or not self._may_connect(parked.address):
-            return self._refuse(tcp)
+            self._refuse(tcp)
+            return None
         return Client(tcp, parked.address, said)
 
     def _may_connect(self, address: Address) -> bool:

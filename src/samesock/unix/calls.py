@@ -8,6 +8,7 @@ this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`: the metho
 from __future__ import annotations
 
 import _socket
+from typing import Any
 
 
 class Calls:
@@ -38,8 +39,8 @@ class Calls:
         self.fileno = base.fileno
         self.detach = base.detach
         self.close = base.close
-        self.sendmsg = getattr(base, "sendmsg", None)
-        self.share = getattr(base, "share", None)
+        self.sendmsg: Any = getattr(base, "sendmsg", None)
+        self.share: Any = getattr(base, "share", None)
         self.family = base.family.__get__
         self.type = base.type.__get__
         self.proto = base.proto.__get__

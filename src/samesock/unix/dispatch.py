@@ -92,7 +92,7 @@ class Methods:
 
     __slots__ = ()
 
-    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
+    def __init__(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
         if fileno is None and family == AF_UNIX:
             _create(self, type, proto)
             return
@@ -100,32 +100,32 @@ class Methods:
         if fileno is not None and family in (-1, AF_UNIX) and isinstance(fileno, int):
             _adopt(self, family)
 
-    def bind(self, address: Any, /) -> None:
+    def bind(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
         if end is None:
             return calls.bind(self, address)
         return end.bind(self, address)
 
-    def listen(self, backlog: int | None = None, /) -> None:
+    def listen(self: Any, backlog: int | None = None, /) -> None:
         end = _end_of(ref(self))
         if end is None:
             return calls.listen(self) if backlog is None else calls.listen(self, backlog)
         return end.listen(self, max(0, min(_socket.SOMAXCONN, 128) if backlog is None else backlog))
 
-    def accept(self) -> tuple[_stdlib.socket, Any]:
+    def accept(self: Any) -> tuple[_stdlib.socket, Any]:
         end = _end_of(ref(self))
         if end is None:
             return accept_as(self)
         number, peer, name = end.accept(self)
         return adopted(_plain_class(self), number, peer), name
 
-    def connect(self, address: Any, /) -> None:
+    def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
         if end is None:
             return calls.connect(self, address)
         return end.connect(self, address)
 
-    def connect_ex(self, address: Any, /) -> int:
+    def connect_ex(self: Any, address: Any, /) -> int:
         end = _end_of(ref(self))
         if end is None:
             return calls.connect_ex(self, address)
@@ -139,49 +139,49 @@ class Methods:
             return error.errno
         return 0
 
-    def getsockname(self) -> Any:
+    def getsockname(self: Any) -> Any:
         end = _end_of(ref(self))
         return calls.getsockname(self) if end is None else end.getsockname(self)
 
-    def getpeername(self) -> Any:
+    def getpeername(self: Any) -> Any:
         end = _end_of(ref(self))
         return calls.getpeername(self) if end is None else end.getpeername(self)
 
-    def setsockopt(self, level: int, option: int, *value: Any) -> None:
+    def setsockopt(self: Any, level: int, option: int, *value: Any) -> None:
         end = _end_of(ref(self))
         if end is None:
             return calls.setsockopt(self, level, option, *value)
         return end.setsockopt(self, level, option, *value)
 
-    def getsockopt(self, level: int, option: int, *length: int) -> Any:
+    def getsockopt(self: Any, level: int, option: int, *length: int) -> Any:
         end = _end_of(ref(self))
         if end is None:
             return calls.getsockopt(self, level, option, *length)
         return end.getsockopt(self, level, option, *length)
 
-    def recvfrom(self, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
+    def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
         return calls.recv(self, size, flags), _sender(self, end)
 
-    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+    def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
         return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
 
-    def sendto(self, data: Any, *where: Any) -> int:
+    def sendto(self: Any, data: Any, *where: Any) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return calls.sendto(self, data, *where)
+            return int(calls.sendto(self, data, *where))
         try:
             end.getpeername(self)
         except OSError:
             raise named_error("EOPNOTSUPP", "sending to an address from a Unix stream socket") from None
         raise named_error("EISCONN", "sending to an address from a connected Unix socket")
 
-    def detach(self) -> int:
+    def detach(self: Any) -> int:
         end = _end_of(ref(self))
         if end is None or calls.fileno(self) < 0:
             return _stdlib_detach(self)
@@ -190,15 +190,13 @@ class Methods:
         _stdlib_detach(self)
         return number
 
-    def set_inheritable(self, inheritable: bool, /) -> None:
+    def set_inheritable(self: Any, inheritable: bool, /) -> None:
         _stdlib_set_inheritable(self, inheritable)
         end = _end_of(ref(self))
         if end is not None and inheritable:
-            hand_on = getattr(end, "hand_on", None)
-            if hand_on is not None:
-                hand_on()
+            end.hand_on()
 
-    def _real_close(self) -> None:
+    def _real_close(self: Any) -> None:
         end = _end_of(ref(self))
         if end is None:
             calls.close(self)
@@ -211,16 +209,16 @@ class MessageMethods:
 
     __slots__ = ()
 
-    def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
+    def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return calls.sendmsg(self, buffers, ancdata, flags, address)
+            return int(calls.sendmsg(self, buffers, ancdata, flags, address))
         ancillary = list(ancdata)
         if ancillary:
             raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
         if address is not None:
             raise named_error("EISCONN", "sending to an address from a connected Unix socket")
-        return calls.sendmsg(self, buffers, (), flags)
+        return int(calls.sendmsg(self, buffers, (), flags))
 
 
 class ShareMethods:
@@ -228,14 +226,15 @@ class ShareMethods:
 
     __slots__ = ()
 
-    def share(self, process_id: int, /) -> bytes:
+    def share(self: Any, process_id: int, /) -> bytes:
         end = _end_of(ref(self))
         info = bytes(calls.share(self, process_id))
-        export = getattr(end, "export", None)
-        if export is None:
+        if end is None:
             return info
         end.hand_on()
-        blob = export()
+        blob = end.export()
+        if blob is None:
+            return info
         return info + blob + len(blob).to_bytes(4, "little") + _SHARED
 
 
@@ -256,7 +255,7 @@ def from_share(cls: type[_Sock], info: bytes) -> _Sock:
     """The socket in the bytes that `share` gave, in the process that they were made for."""
     if not info.endswith(_SHARED):
         sock = cls.__new__(cls)
-        _stdlib_init(sock, 0, 0, 0, info)
+        _stdlib_init(sock, 0, 0, 0, info)  # type: ignore[arg-type,unused-ignore]
         return sock
     end_of_blob = len(info) - len(_SHARED) - 4
     size = int.from_bytes(info[end_of_blob : end_of_blob + 4], "little")
@@ -265,7 +264,7 @@ def from_share(cls: type[_Sock], info: bytes) -> _Sock:
         raise ValueError("not the bytes of samesock's share(): cut short")
     from samesock.unix.emulated import restored
 
-    number = calls.detach(calls.create(0, 0, 0, info[:start]))
+    number = calls.detach(calls.create(0, 0, 0, info[:start]))  # type: ignore[arg-type,unused-ignore]
     return adopted(cls, number, restored(number, info[start:end_of_blob]))
 
 

@@ -235,6 +235,12 @@ class NativeEnd:
         """Let go of the descriptor; nothing of ours has to be found again."""
         return calls.detach(sock)
 
+    def export(self) -> None:
+        """Nothing: the kernel knows the socket's names."""
+
+    def hand_on(self) -> None:
+        """Nothing: the kernel knows the socket's names."""
+
     def close(self, sock: _socket.socket) -> None:
         """Close the descriptor. The file stays, as BSD's does."""
         calls.close(sock)

@@ -15,6 +15,8 @@ from samesock.unix import AF_UNIX, PeerCred, ends
 
 __all__ = ["PeerCred", "peercred"]
 
+_SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
+
 # <sys/un.h> of macOS and FreeBSD; Python names none of these.
 _SOL_LOCAL = 0
 _LOCAL_PEERCRED = 1
@@ -43,7 +45,7 @@ def peercred(sock: Any) -> PeerCred:
     if sock.family != AF_UNIX:
         raise named_error("EOPNOTSUPP", "peercred() of a socket that is not AF_UNIX")
     sock.getpeername()
-    if hasattr(_socket, "SO_PEERCRED"):
+    if _SO_PEERCRED is not None:
         return _linux(sock)
     if sys.platform == "darwin":
         return _macos(sock)
@@ -53,7 +55,7 @@ def peercred(sock: Any) -> PeerCred:
 
 
 def _linux(sock: Any) -> PeerCred:
-    pid, uid, gid = struct.unpack("iii", sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12))
+    pid, uid, gid = struct.unpack("iii", sock.getsockopt(_socket.SOL_SOCKET, _SO_PEERCRED, 12))
     # 0 and -1 stand for a peer that this process's namespaces cannot name.
     return PeerCred(pid or None, None if uid == -1 else uid, None if gid == -1 else gid, None, "kernel")
 
