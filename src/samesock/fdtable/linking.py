@@ -5,12 +5,13 @@ What must never be put here: a question to the system. A peer outside the snapsh
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
 
-from samesock.fdtable.model import Address, OpenDescriptor, Peer
+from samesock.fdtable import drafting
+from samesock.fdtable.model import Address, OpenDescriptor
 from samesock.fdtable.sock_diag import UnixRow
 
+_WITH_ENDS = frozenset(("socket", "pipe", "tty"))
 _MASTER = "master of "
 
 
@@ -32,8 +33,10 @@ def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int,
         other = row.peer if row is not None and row.peer else queues.get(inode, 0)
         return ("unix", inode), ("unix", other) if other else None
     if info is not None and info.local is not None and info.remote is not None:
-        local, remote = _plain(info.local), _plain(info.remote)
-        return (info.protocol, local, remote), (info.protocol, remote, local)
+        local, remote = info.local, info.remote
+        if info.family == "AF_INET6":
+            local, remote = _plain(local), _plain(remote)
+        return (local, remote, info.protocol), (remote, local, info.protocol)
     if one.kind == "pipe":
         return (one.identity, one.access), (one.identity, "w" if one.access == "r" else "r")
     if one.kind == "tty" and one.detail.startswith(_MASTER):
@@ -43,26 +46,34 @@ def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int,
     return None, None
 
 
-def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow]) -> list[OpenDescriptor]:
-    """`records` with the peers that are among them; `unix` is what the kernel says of AF_UNIX, by inode.
+def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow]) -> None:
+    """Give `records`, still unseen by any caller, the peers among them; `unix` is the kernel's table by inode.
 
     Connected AF_UNIX sockets by their inodes (a client that still waits in a backlog gets the listener, `pending`),
     IP connections by their two addresses, pipes by their inode and opposite access, terminals by their number. Of
     several duplicates the one in the same process with the lowest number is named.
     """
     queues = {client: inode for inode, row in unix.items() for client in row.waiting}
-    ends = [_ends(one, unix, queues) for one in records]
     found: dict[Hashable, list[OpenDescriptor]] = {}
-    for one, (mine, _) in zip(records, ends, strict=True):
+    wanting: list[tuple[OpenDescriptor, Hashable]] = []
+    for one in records:
+        if one.kind not in _WITH_ENDS:
+            continue
+        mine, other = _ends(one, unix, queues)
         if mine is not None:
             found.setdefault(mine, []).append(one)
-    linked = []
-    for one, (mine, other) in zip(records, ends, strict=True):
-        candidates: Iterable[OpenDescriptor] = () if other is None or other == mine else found.get(other, ())
-        best = min(candidates, key=lambda peer: (peer.pid != one.pid, peer.pid, peer.number), default=None)
-        if best is None:
-            linked.append(one)
+        if other is not None and other != mine:
+            wanting.append((one, other))
+    for one, other in wanting:
+        candidates = found.get(other)
+        if candidates is None:
             continue
+        best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda peer: _nearness(peer, one))
         pending = best.socket is not None and best.socket.listening is True
-        linked.append(replace(one, peer=Peer(best.number, best.pid, best.space, pending)))
-    return linked
+        # The records are ours alone until we return them; `dataclasses.replace` takes 24 us for each, a quarter of
+        # a snapshot of 10,000.
+        object.__setattr__(one, "peer", drafting.peer(best.number, best.pid, best.space, pending))
+
+
+def _nearness(peer: OpenDescriptor, one: OpenDescriptor) -> tuple[bool, int, int]:
+    return (peer.pid != one.pid, peer.pid, peer.number)

@@ -71,13 +71,14 @@ def foreign() -> Provider:
     return choose(FOREIGN)
 
 
-def linked(records: list[OpenDescriptor]) -> list[OpenDescriptor]:
-    """Records of several processes with the peers found across them."""
+def link_all(records: list[OpenDescriptor]) -> None:
+    """Give records of several processes, still unseen by any caller, the peers found across them."""
     if any(record.socket is not None and record.socket.family == "AF_UNIX" for record in records):
         from samesock.fdtable import sock_diag
 
         try:
-            return link(records, sock_diag.unix_rows())
+            link(records, sock_diag.unix_rows())
+            return
         except OSError:
             pass
-    return link(records, {})
+    link(records, {})

@@ -12,10 +12,11 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from samesock.fdtable import netnames
+from samesock.fdtable.drafting import socket_info
 from samesock.fdtable.model import SocketInfo
 
 # linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h, linux/inet_diag.h
@@ -137,17 +138,13 @@ def unix_rows() -> dict[int, UnixRow]:
     for message in _dump(request):
         row = parse_unix(message)
         rows[row.inode] = row
-    # A socket's remote name is its peer's local one.
+    # A socket's remote name is its peer's local one; a client that waits in a queue has its listener's.
+    listeners = {client: inode for inode, row in rows.items() for client in row.waiting}
     for inode, row in rows.items():
-        if row.peer in rows or row.info.state == "ESTABLISHED":
-            remote = rows[row.peer].info.local if row.peer in rows else ""
-            info = row.info
-            rows[inode] = UnixRow(
-                inode,
-                SocketInfo("AF_UNIX", info.type, None, info.local, remote, info.state, info.listening),
-                row.peer,
-                row.waiting,
-            )
+        far = rows.get(row.peer) or rows.get(listeners.get(inode, 0))
+        if far is not None or row.info.state == "ESTABLISHED":
+            info = replace(row.info, remote="" if far is None else far.info.local)
+            rows[inode] = replace(row, info=info)
     return rows
 
 
@@ -167,7 +164,7 @@ def parse_inet(message: bytes, name: str | None, kind: int) -> tuple[int, Socket
         connected = connected and not listening and word != "CLOSE"
     else:
         word = "ESTABLISHED" if connected else "UNCONNECTED"
-    return inode, SocketInfo(
+    return inode, socket_info(
         family="AF_INET" if family == socket.AF_INET else "AF_INET6",
         type=netnames.type_name(kind),
         protocol=protocol,

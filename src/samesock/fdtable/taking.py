@@ -56,7 +56,7 @@ def snapshot(pid: int | HasPid | None = None, children: bool = False, owners: bo
                 notes.append(str(failure.strerror))
                 continue
             pids.append(child)
-        records = providers.linked(records)
+        providers.link_all(records)
     if owners:
         from samesock.fdtable import owning
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from samesock.fdtable.model import Address, OpenDescriptor, Peer, SocketInfo
 
+VSOCK_ANY = 0xFFFFFFFF
 HEADINGS = ("pid", "number", "kind", "access", "inh", "what")
 
 
@@ -33,6 +34,8 @@ def address(family: str | None, value: Address | None) -> str:
         return printable("@" + value[1:] if value.startswith("\0") else value)
     if family == "AF_INET6" and len(value) == 2:
         return f"[{value[0]}]:{value[1]}"
+    if family == "AF_VSOCK":
+        value = tuple("any" if part == VSOCK_ANY else part for part in value)
     return ":".join(printable(str(part)) for part in value)
 
 
