@@ -20,7 +20,7 @@ def _asked_by_multiprocessing() -> bool:
     A pickler does not tell who it is, and a plain `pickle.dumps` must go on to refuse a socket: it would start a
     thread and keep a descriptor open for a reader that never comes. So look at who is calling; ugly, and exact.
     """
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001  (see above)
     for _ in range(4):
         if frame.f_back is None:
             return False
@@ -77,7 +77,7 @@ class _Shareable:
         self.tcp.close()
 
 
-def rebuild(
+def rebuild(  # noqa: PLR0917  (what pickle calls has positions only)
     descriptor: Any, family: int, type: int, proto: int, timeout: float | None, blob: bytes | None
 ) -> socket:
     """The socket again, in the process that it was sent to."""

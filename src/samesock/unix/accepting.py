@@ -1,8 +1,8 @@
 """The server's half of the emulation: everything that happens inside accept().
 
-A connection is a client only when its hello is whole and proven; until then it is parked, and it blocks nobody.
-The kernel's queue is the one queue that all holders of a listener share, so the proof is checked here, by whoever
-accepts, and not in a thread with a queue of its own. What must never be put here: files, names, and the client's half.
+A connection is a client only when its hello is whole and proven; until then it is parked, and it blocks nobody. The
+kernel's queue is the one queue that all holders of a listener share, so the proof is checked here, by whoever accepts,
+and not in a thread with a queue of its own. What must never be put here: files, names, the client's half.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Calls:
         self.init = base.__init__
         self.bind = base.bind
         self.listen = base.listen
-        self.accept = base._accept  # type: ignore[attr-defined]
+        self.accept = base._accept  # type: ignore[attr-defined]  # noqa: SLF001  (C's accept has no public name)
         self.connect = base.connect
         self.connect_ex = base.connect_ex
         self.getsockname = base.getsockname

@@ -12,7 +12,7 @@ import os
 from typing import Literal
 
 Transport = Literal["kernel", "native", "emulated"]
-"""`kernel`: the interpreter's own sockets do all of it. `native`: the kernel's, where the interpreter's own do not."""
+"""`kernel`: the interpreter's own sockets do all. `native`: the kernel's, where the interpreter's own do not."""
 
 VARIABLE = "SAMESOCK_UNIX"
 

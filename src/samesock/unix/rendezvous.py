@@ -75,7 +75,7 @@ def decode(data: bytes) -> Record | None:
         return None
     if hashlib.sha256(data[: _LAYOUT.size]).digest() != data[_LAYOUT.size :]:
         return None
-    _, size, port, address, pid, realm, id, secret, length, name, start, cookie = _LAYOUT.unpack_from(data)
+    _, size, port, address, pid, realm, id_, secret, length, name, start, cookie = _LAYOUT.unpack_from(data)
     if size != SIZE or address != LOOPBACK or port == 0 or length > LONGEST_NAME:
         return None
-    return Record(port, pid, realm, id, secret, name[:length], start, cookie)
+    return Record(port, pid, realm, id_, secret, name[:length], start, cookie)
