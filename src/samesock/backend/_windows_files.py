@@ -6,7 +6,7 @@ use: an open one would keep an unlinked name from being bound again. What must n
 a name, and the record's contents.
 """
 
-# ruff: noqa: ARG001 -- the contract names arguments that this system has no use for
+
 from __future__ import annotations
 
 import ctypes

@@ -6,7 +6,7 @@ its owner. Its access list lets nobody else open it: any handle, even one that m
 dead name alive. What must never be put here: files.
 """
 
-# ruff: noqa: ARG002 -- the contract names arguments that this system has no use for
+
 from __future__ import annotations
 
 import ctypes

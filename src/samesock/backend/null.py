@@ -4,7 +4,7 @@ It is what documentation and type checks can read without a system, and what ano
 with. What must never be put here: an answer.
 """
 
-# ruff: noqa: ARG001, ARG002 -- the contract names arguments that this system has no use for
+
 from __future__ import annotations
 
 import _socket

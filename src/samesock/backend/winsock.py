@@ -6,7 +6,7 @@ It can be imported anywhere and loads nothing before its first call. What must n
 of the emulation, and anything that only POSIX needs.
 """
 
-# ruff: noqa: ARG001 -- the contract names arguments that this system has no use for
+
 from __future__ import annotations
 
 import _socket

@@ -1,7 +1,7 @@
 """The server's half of the emulation: everything that happens inside accept().
 
-A connection is a client only when its hello is whole and proven; until then it is parked, and it blocks nobody. The
-kernel's queue is the one queue that all holders of a listener share, so the proof is checked here, by whoever accepts,
+A connection is a client only when its hello is whole and proven; until then it is parked and blocks nobody. The
+kernel's queue is the one queue that all holders of a listener share, so the proof is checked here by whoever accepts,
 and not in a thread with a queue of its own. What must never be put here: files, names, the client's half.
 """
 
@@ -281,7 +281,7 @@ class Acceptor:
         self._alarmed = time.monotonic()
 
     def _calm(self, listener: _socket.socket) -> None:
-        """After a minute's quiet, the backlog that was asked for. Not on Winsock, where lowering drops connections."""
+        """After a minute's quiet, the backlog that was asked for; not on Winsock, where lowering drops some."""
         if self._alarmed is None or system.REFUSED_WHEN_FULL or time.monotonic() - self._alarmed < ALARM_CALM:
             return
         calls.listen(listener, self.backlog)
