@@ -29,7 +29,7 @@ class Script:
     def then(
         self, name: str, result: Any = 0, *, code: int = 0, effect: Callable[..., object] | None = None
     ) -> Script:
-        """Expect a call: it gives `result` and leaves `code` as the last error; `effect` gets its arguments."""
+        """Expect a call: `result` is given, `code` the last error; `effect` gets the arguments."""
         self.steps.append(Step(name, result, code, effect))
         return self
 
