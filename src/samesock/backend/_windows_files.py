@@ -6,7 +6,6 @@ use: an open one would keep an unlinked name from being bound again. What must n
 a name, and the record's contents.
 """
 
-
 from __future__ import annotations
 
 import ctypes

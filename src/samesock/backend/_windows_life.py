@@ -6,7 +6,6 @@ its owner. Its access list lets nobody else open it: any handle, even one that m
 dead name alive. What must never be put here: files.
 """
 
-
 from __future__ import annotations
 
 import ctypes

@@ -4,7 +4,6 @@ It is what documentation and type checks can read without a system, and what ano
 with. What must never be put here: an answer.
 """
 
-
 from __future__ import annotations
 
 import _socket

@@ -6,7 +6,6 @@ It can be imported anywhere and loads nothing before its first call. What must n
 of the emulation, and anything that only POSIX needs.
 """
 
-
 from __future__ import annotations
 
 import _socket

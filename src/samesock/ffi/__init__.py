@@ -114,7 +114,7 @@ _LOAD_LIBRARY_SEARCH_SYSTEM32: Final = 0x00000800  # libloaderapi.h
 
 
 def _absent(dll: str, name: str) -> Callable[..., int]:
-    def absent(*arguments: object) -> int:
+    def absent(*_: object) -> int:
         raise OSError(errno.EOPNOTSUPP, f"{name}: there is no {dll} on this system")
 
     return absent

@@ -1,0 +1,87 @@
+"""The backends hold to the contract that the head of `samesock.backend` states in words."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from types import ModuleType
+
+import pytest
+
+import samesock.backend
+from samesock.backend import Hold, OpenRecord
+
+# A line is "* `name(a, b) -> result`: ..." or "* `one(a)`, `two(a)`: ..." or "* `NAME: kind`: ..."
+PROMISED = [
+    (found["name"], found["arguments"])
+    for line in re.findall(r"^\* (.*?)(?<=`):", samesock.backend.__doc__ or "", re.MULTILINE)
+    for found in re.finditer(r"`(?P<name>\w+)(?:\((?P<arguments>[^)]*)\))?[^`]*`", line)
+]
+FUNCTIONS = [(name, arguments) for name, arguments in PROMISED if arguments is not None]
+
+BACKENDS = ["posix", "winsock", "null"]
+
+
+def load(name: str) -> ModuleType:
+    """The backend, or a skip where the modules of the standard library that it is made of are absent."""
+    if name == "posix":
+        pytest.importorskip("fcntl", reason="absent here: fcntl, of which the POSIX backend is made")
+    return importlib.import_module(f"samesock.backend.{name}")
+
+
+def parameters(function: object) -> list[str]:
+    """The names of what a function takes."""
+    assert callable(function)
+    return list(inspect.signature(function).parameters)
+
+
+def methods(protocol: type) -> list[str]:
+    """The public methods that a protocol states."""
+    return [name for name, value in vars(protocol).items() if inspect.isfunction(value) and name[0] != "_"]
+
+
+def test_contract_is_read() -> None:
+    """The contract's list is found in the docstring: this test would notice if its form had changed."""
+    names = [name for name, _ in PROMISED]
+    assert {"REFUSED_WHEN_FULL", "create_record", "prepare_listener", "prepare_client", "wait"} <= set(names)
+    assert len(names) == len(set(names)) > 15
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", [name for name, _ in PROMISED])
+def test_names(backend: str, name: str) -> None:
+    """Every backend has every name of the contract, and says so in its `__all__`."""
+    module = load(backend)
+    assert hasattr(module, name)
+    assert name in module.__all__
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("name", "arguments"), FUNCTIONS)
+def test_arguments(backend: str, name: str, arguments: str) -> None:
+    """A function takes what the contract says, by the same names and in the same order, in every backend."""
+    assert parameters(getattr(load(backend), name)) == [word for word in arguments.split(", ") if word]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("protocol", "method"),
+    [(protocol, method) for protocol in (Hold, OpenRecord) for method in methods(protocol)],
+)
+def test_methods(backend: str, protocol: type, method: str) -> None:
+    """A backend's Hold and OpenRecord have the protocol's methods, with the protocol's arguments."""
+    made = getattr(load(backend), protocol.__name__)
+    assert parameters(getattr(made, method)) == parameters(getattr(protocol, method))
+
+
+def test_null_answers_nothing() -> None:
+    """The null backend refuses every call with EOPNOTSUPP: it is never a silent no-op."""
+    module = load("null")
+    for name, arguments in FUNCTIONS:
+        values = [0 for word in arguments.split(", ") if word]
+        with pytest.raises(OSError, match="this system has no backend"):
+            getattr(module, name)(*values)
+    for made in (module.Hold, module.OpenRecord):
+        with pytest.raises(OSError, match="this system has no backend"):
+            made()
