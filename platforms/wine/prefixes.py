@@ -17,8 +17,14 @@ from pathlib import Path
 from cache import LauncherError, built, is_whole, key_of, remove_tree, say, try_lock
 from wines import Places, Wine
 
-RECIPE = 1  # Raise it when the way of making a template changes.
-NEEDED = ("system.reg", "user.reg", "drive_c/windows/system32/kernel32.dll", "dosdevices/c:")
+RECIPE = 2  # Raise it when the way of making a template changes.
+NEEDED = (
+    "system.reg",
+    "user.reg",
+    "drive_c/windows/system32/kernel32.dll",
+    "dosdevices/c:",
+    "drive_c/pycache",
+)
 KEPT = {"windows", "pycache"}
 MOST = 64  # More than that many runs at once is a mistake, not a need.
 
@@ -40,7 +46,8 @@ def template(cache: Path, wine: Wine) -> Path:
         say(f"making a Wine prefix in {folder} (10 to 30 s)")
         nothing = cache / "empty"  # Nothing to be seen of any checkout yet.
         nothing.mkdir(exist_ok=True)
-        (target / "drive_c").mkdir()
+        # Else Python makes C:pycache, a folder in the current one, which is the checkout.
+        (target / "drive_c" / "pycache").mkdir(parents=True)
         places = Places(target, nothing, nothing)
         wine.link(places)
         # wineboot does not wait until its server has written the registry: -k has it done, -w waits for that.
@@ -95,8 +102,13 @@ def _restore(template_folder: Path, folder: Path) -> None:
         source = template_folder / "drive_c" / name
         if not source.is_symlink():
             shutil.copytree(source, folder / "drive_c" / name, symlinks=True)
-    # By mtime and size alone, Python cannot tell one checkout's compiled files from another's.
-    shutil.rmtree(folder / "drive_c" / "pycache" / "C" / "samesock", ignore_errors=True)
+    _keep_compiled(folder / "drive_c" / "pycache")
+
+
+def _keep_compiled(pycache: Path) -> None:
+    """Keep the interpreters' files alone: by mtime and size, Python cannot tell two checkouts' files apart."""
+    for name in {*os.listdir(pycache)} - {"Pythons"}:
+        remove_tree(pycache / name)
 
 
 def _copy(template_folder: Path, folder: Path) -> None:

@@ -50,14 +50,14 @@ class WineOnPath:
             if link.is_symlink():
                 link.unlink()
             link.symlink_to(target)
+        (places.prefix / "runtime").mkdir(
+            mode=0o700, exist_ok=True
+        )  # Wine complains where a session has none.
 
     def command(self, places: Places, line: list[str]) -> tuple[list[str], Path, dict[str, str]]:
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "TERM")
-            if name in os.environ
-        }
-        return line, places.checkout, {**kept, **QUIET, "WINEPREFIX": str(places.prefix)}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TERM") if name in os.environ}
+        own = {"WINEPREFIX": str(places.prefix), "XDG_RUNTIME_DIR": str(places.prefix / "runtime")}
+        return line, places.checkout, {**kept, **QUIET, **own}
 
     def stop(self, prefix: Path) -> None:
         """End the prefix's wineserver, and with it whatever still runs there; it saves its registry first."""

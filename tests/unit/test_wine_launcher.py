@@ -163,10 +163,11 @@ class NoWine:
 def template(tmp_path: Path) -> Path:
     """A folder that looks like a Wine prefix."""
     folder = tmp_path / "pool" / "template"
-    for name in (*prefixes.NEEDED, cache.STAMP, "drive_c/users/root/Temp/readme"):
+    for name in (*prefixes.NEEDED[:-1], cache.STAMP, "drive_c/users/root/Temp/readme"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("template")
-    (folder / "drive_c/samesock").mkdir()
+    for name in ("drive_c/pycache", "drive_c/samesock"):
+        (folder / name).mkdir()
     return folder
 
 
@@ -202,15 +203,15 @@ def test_a_run_finds_nothing_of_the_one_before(template: Path, tmp_path: Path) -
         (drive / "samesock").symlink_to(checkout)
         (prefix.folder / "system.reg").write_text("changed")
         for name in ("samesock/old.pyc", "Pythons/kept.pyc"):
-            (drive / "pycache/C" / name).parent.mkdir(parents=True)
-            (drive / "pycache/C" / name).touch()
+            (drive / "pycache" / name).parent.mkdir()
+            (drive / "pycache" / name).touch()
     with prefixes.taken(template, NoWine()) as prefix:
         drive = prefix.folder / "drive_c"
         assert os.listdir(drive / "users/root/Temp") == ["readme"]
         assert sorted(os.listdir(drive)) == ["pycache", "samesock", "users", "windows"]
         assert not (drive / "samesock").is_symlink()
         assert (prefix.folder / "system.reg").read_text() == "template"
-        assert os.listdir(drive / "pycache/C") == ["Pythons"]
+        assert os.listdir(drive / "pycache") == ["Pythons"]
     assert (checkout / "precious").exists()
 
 
