@@ -8,6 +8,7 @@ addresses of handles, which can block; those are `ntquery`'s, in a thread that c
 
 from __future__ import annotations
 
+import ctypes
 import os
 import struct
 import sys
@@ -17,6 +18,7 @@ from samesock.fdtable import bounded
 from samesock.fdtable.words import Identity, Key
 from samesock.ffi import ntdll_handles
 from samesock.ffi.ntdll_handles import HandleRow, NtStatus
+from samesock.ffi.ws2_32 import ws2_32
 
 SOL_SOCKET = 0xFFFF
 SO_TYPE = 0x1008
@@ -66,7 +68,11 @@ def own_rows() -> list[HandleRow]:
     return ntdll_handles.query_system_handles(os.getpid())
 
 
-_scanned_to = FEWEST_SCANNED
+class _Memory:
+    """How far the CRT's descriptors were ever scanned, and what each handle looked like last time."""
+
+    scanned_to = FEWEST_SCANNED
+    looks: dict[HandleRow, Identity] = {}  # noqa: RUF012  (one for the process: there is one table)
 
 
 def runtime_descriptors(files: int) -> dict[int, int]:
@@ -76,14 +82,13 @@ def runtime_descriptors(files: int) -> dict[int, int]:
     ever open at once, which is what the scan remembers. Scanning all 8,192 costs 6.7 ms under Wine. A descriptor
     that `dup2` put higher than that is shown as its handle: nothing is lost but the number.
     """
-    global _scanned_to
     if sys.platform != "win32":
         return {}
     import msvcrt
 
-    _scanned_to = max(_scanned_to, files + FEWEST_SCANNED)
+    _Memory.scanned_to = max(_Memory.scanned_to, files + FEWEST_SCANNED)
     found: dict[int, int] = {}
-    for number in range(_scanned_to):
+    for number in range(_Memory.scanned_to):
         try:
             handle = msvcrt.get_osfhandle(number)
         except OSError:
@@ -105,20 +110,30 @@ def file_type(handle: int) -> int:
         return 0
 
 
+def socket_option(handle: int, name: int, size: int) -> bytes | None:
+    """An option of level SOL_SOCKET as bytes; `None` for what is no socket or has no such option.
+
+    Not by Python's class: that asks `getsockname` first, raises an audit event for each handle it is tried on, and
+    closes what it adopted when it is forgotten.
+    """
+    import _socket  # noqa: F401  (its import starts Winsock)
+
+    value, length = ctypes.create_string_buffer(size), ctypes.c_int(size)
+    if ws2_32.getsockopt(handle, SOL_SOCKET, name, value, ctypes.byref(length)) != 0:
+        return None
+    return value.raw[: length.value]
+
+
 def socket_makeup(handle: int) -> SocketMakeup | None:
     """Family, type and protocol of a socket; `None` for what is no socket."""
-    from samesock.ffi import ws2_32_handles
-
-    try:
-        kind = ws2_32_handles.getsockopt(handle, SOL_SOCKET, SO_TYPE, 4)
-    except OSError:
+    kind = socket_option(handle, SO_TYPE, 4)
+    if kind is None:
         return None
-    try:
-        # WSAPROTOCOL_INFOW, 628 bytes: iAddressFamily at 76, iSocketType at 88, iProtocol at 92
-        about = ws2_32_handles.getsockopt(handle, SOL_SOCKET, SO_PROTOCOL_INFOW, 628)
+    # WSAPROTOCOL_INFOW, 628 bytes: iAddressFamily at 76, iSocketType at 88, iProtocol at 92
+    about = socket_option(handle, SO_PROTOCOL_INFOW, 628)
+    family, protocol = 0, 0
+    if about is not None and len(about) == 628:
         family, protocol = struct.unpack_from("=i", about, 76)[0], struct.unpack_from("=i", about, 92)[0]
-    except OSError:
-        family, protocol = 0, 0
     return SocketMakeup(family, int.from_bytes(kind, "little"), protocol)
 
 
@@ -138,15 +153,11 @@ def _look(row: HandleRow, number: int | None) -> Identity:
     return (form,)
 
 
-_last: dict[HandleRow, Identity] = {}
-
-
 def look_all(rows: list[tuple[HandleRow, int | None]]) -> dict[HandleRow, Identity]:
     """`_look` at every row, without ever blocking: a row that gives no answer keeps its last one.
 
     A row can only block while somebody's read or lock is under way on it, so a later look finds the same object.
     """
-    global _last
     answers: dict[HandleRow, Identity] = {}
     waiting = list(rows)
 
@@ -162,12 +173,12 @@ def look_all(rows: list[tuple[HandleRow, int | None]]) -> dict[HandleRow, Identi
         except bounded.Blocked:
             # The thread that was given up still holds the old list and dictionary: go on with new ones.
             (stuck, _), *rest = list(waiting)
-            answers = {**answers, stuck: _last.get(stuck, ("blocked",))}
+            answers = {**answers, stuck: _Memory.looks.get(stuck, ("blocked",))}
             waiting = rest
             if bounded.exhausted():
-                answers.update({row: _last.get(row, ("blocked",)) for row, _ in waiting})
+                answers.update({row: _Memory.looks.get(row, ("blocked",)) for row, _ in waiting})
                 break
-    _last = answers
+    _Memory.looks = answers
     return answers
 
 

@@ -8,6 +8,7 @@ differ.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -72,6 +73,7 @@ def listed_keys(numbers: Callable[[], list[int]]) -> dict[Key, Identity]:
     return found
 
 
+@functools.cache
 def _probe() -> Callable[[], dict[Key, Identity]]:
     """The cheapest source that works here, found by asking it for a descriptor that is known to be open."""
     if sys.platform == "win32":
@@ -92,9 +94,6 @@ def _probe() -> Callable[[], dict[Key, Identity]]:
         os.close(witness)
 
 
-_source: Callable[[], dict[Key, Identity]] | None = None
-
-
 def keys() -> dict[Key, Identity]:
     """What is open in this process: (space, number) and the identity of the object behind it.
 
@@ -111,7 +110,4 @@ def keys() -> dict[Key, Identity]:
 
     Portability: native on Linux and Windows; emulated (by a scan) where the kernel lists nothing.
     """
-    global _source
-    if _source is None:
-        _source = _probe()
-    return _source()
+    return _probe()()

@@ -6,6 +6,7 @@ here: what the numbers stand for.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -73,12 +74,11 @@ def choose(candidates: list[Callable[[], list[int]]]) -> Callable[[], list[int]]
     raise OSError(f"no source lists this process's descriptors: tried {[c.__name__ for c in candidates]}")
 
 
-_chosen: Callable[[], list[int]] | None = None
+@functools.cache
+def _chosen() -> Callable[[], list[int]]:
+    return choose(sources())
 
 
 def own_numbers() -> list[int]:
     """The numbers open in this process, perhaps with one that the listing itself used."""
-    global _chosen
-    if _chosen is None:
-        _chosen = choose(sources())
-    return _chosen()
+    return _chosen()()

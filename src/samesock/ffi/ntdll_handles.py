@@ -1,19 +1,17 @@
-"""ntdll, as far as the descriptor table asks it: the handle tables of one process and of the whole system.
+"""What the descriptor table asks about handles: ntdll's handle tables and names, and three calls of kernel32.
 
-Declarations only. None of these is in a public import library; the layouts are those of phnt (System Informer's
+Declarations only. ntdll's are in no public import library; the layouts are those of phnt (System Informer's
 headers), and on x64 a row is 40 bytes in both tables. `query_*` are thin: they grow the buffer, nothing more.
-
-Loaded by every key snapshot on Windows, so nothing heavy may be imported here.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import struct
-import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+
+from samesock.ffi import BOOL, DWORD, HANDLE, LPVOID, NONZERO, ULONG, Function, Library
 
 # ntstatus.h
 STATUS_SUCCESS: Final = 0x00000000
@@ -31,8 +29,10 @@ ObjectTypeInformation: Final = 2
 OBJ_INHERIT: Final = 0x00000002
 LARGEST_BUFFER: Final = 512 * 1024 * 1024
 
+# wincon.h, winbase.h
+PIPE_SERVER_END: Final = 0x00000001
+
 Buffer = ctypes.Array[ctypes.c_char]
-Length = ctypes.c_ulong
 
 # SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX: PVOID Object, ULONG_PTR UniqueProcessId, ULONG_PTR HandleValue,
 # ULONG GrantedAccess, USHORT CreatorBackTraceIndex, USHORT ObjectTypeIndex, ULONG HandleAttributes, ULONG Reserved
@@ -65,57 +65,50 @@ class NtStatus(OSError):
         self.status = status
 
 
-@functools.cache
-def _function(name: str, *arguments: type) -> ctypes._CFuncPtr:  # type: ignore[name-defined,unused-ignore]
-    """ntdll's function `name`, returning an NTSTATUS: 0 is success."""
-    if sys.platform != "win32":
-        raise OSError(f"{name}: this system has no ntdll")
-    function = getattr(ctypes.WinDLL("ntdll"), name)
-    function.argtypes = arguments
-    function.restype = ctypes.c_uint32
-    return function
+class Ntdll(Library):
+    """ntdll's functions, each returning an NTSTATUS; MSDN's parameters in MSDN's order."""
+
+    dll = "ntdll.dll"
+
+    # winternl.h. ctypes.c_int: the information classes are enumerations
+    NtQuerySystemInformation = Function(ULONG, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+    NtQueryInformationProcess = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+    # Class 2, the type, never blocks. Class 1, the name, can block on a synchronous pipe that somebody reads.
+    NtQueryObject = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
 
 
-_ULONG, _PVOID, _HANDLE, _CLASS = ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int
+class Kernel32Handles(Library):
+    """What kernel32 says of one handle: all three may block on one that somebody is using."""
+
+    dll = "kernel32.dll"
+
+    # fileapi.h, consoleapi.h, namedpipeapi.h
+    GetFinalPathNameByHandleW = Function(DWORD, HANDLE, LPVOID, DWORD, DWORD, fails=0)
+    GetConsoleMode = Function(BOOL, HANDLE, LPVOID, fails=0)
+    GetNamedPipeInfo = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, fails=0)
 
 
-class Calls:
-    """The calls, as a table that a test can replace; a status that is not 0 is a failure."""
-
-    def NtQuerySystemInformation(self, SystemInformationClass: int, buffer: Buffer, needed: Length) -> int:
-        """(class, buffer, its length, the length needed)."""
-        function = _function("NtQuerySystemInformation", _CLASS, _PVOID, _ULONG, _PVOID)
-        return int(function(SystemInformationClass, buffer, len(buffer), ctypes.addressof(needed)))
-
-    def NtQueryInformationProcess(self, ProcessHandle: int, kind: int, buffer: Buffer, needed: Length) -> int:
-        """(process, class, buffer, its length, the length needed)."""
-        function = _function("NtQueryInformationProcess", _HANDLE, _CLASS, _PVOID, _ULONG, _PVOID)
-        return int(function(ProcessHandle, kind, buffer, len(buffer), ctypes.addressof(needed)))
-
-    def NtQueryObject(self, Handle: int, kind: int, buffer: Buffer, needed: Length) -> int:
-        """(handle, class, buffer, its length, the length needed).
-
-        Class 2, the type, never blocks. Class 1, the name, can block on a synchronous pipe that somebody reads.
-        """
-        function = _function("NtQueryObject", _HANDLE, _CLASS, _PVOID, _ULONG, _PVOID)
-        return int(function(Handle, kind, buffer, len(buffer), ctypes.addressof(needed)))
+ntdll = Ntdll()
+kernel32_handles = Kernel32Handles()
 
 
-calls = Calls()
+class _Sizes:
+    """The size that the system's table needed last time: a real machine's has some 200,000 rows."""
 
-_first_size = 64 * 1024
+    system = 64 * 1024
 
 
 def query_system_handles(pid: int) -> list[HandleRow]:
     """Process `pid`'s rows of the system's handle table (class 64); raises `NtStatus`."""
-    global _first_size
-    size = _first_size
+    size = _Sizes.system
     while size <= LARGEST_BUFFER:
         buffer = ctypes.create_string_buffer(size)
-        needed = ctypes.c_ulong(0)
-        status = calls.NtQuerySystemInformation(SystemExtendedHandleInformation, buffer, needed)
+        needed = ULONG(0)
+        status = ntdll.NtQuerySystemInformation(
+            SystemExtendedHandleInformation, buffer, size, ctypes.byref(needed)
+        )
         if status == STATUS_SUCCESS:
-            _first_size = size
+            _Sizes.system = size
             return list(_system_rows(buffer.raw, pid))
         if status != STATUS_INFO_LENGTH_MISMATCH:
             raise NtStatus("NtQuerySystemInformation(SystemExtendedHandleInformation)", status)
@@ -128,7 +121,8 @@ def _system_rows(raw: bytes, pid: int) -> Iterator[HandleRow]:
     count, _ = TABLE_HEADER.unpack_from(raw)
     start = TABLE_HEADER.size
     rows = memoryview(raw)[start : start + count * SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX.size]
-    for thing, owner, value, access, _, type_index, attributes, _ in SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX.iter_unpack(rows):
+    for row in SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX.iter_unpack(rows):
+        thing, owner, value, access, _, type_index, attributes, _ = row
         if owner == pid:
             yield HandleRow(value, thing, access, type_index, attributes)
 
@@ -141,16 +135,19 @@ def query_process_handles(process: int) -> list[HandleRow]:
     size = 16 * 1024
     while size <= LARGEST_BUFFER:
         buffer = ctypes.create_string_buffer(size)
-        needed = ctypes.c_ulong(0)
-        status = calls.NtQueryInformationProcess(process, ProcessHandleInformation, buffer, needed)
+        needed = ULONG(0)
+        status = ntdll.NtQueryInformationProcess(
+            process, ProcessHandleInformation, buffer, size, ctypes.byref(needed)
+        )
         if status == STATUS_SUCCESS:
             raw = buffer.raw
             count, _ = TABLE_HEADER.unpack_from(raw)
             start = TABLE_HEADER.size
             rows = memoryview(raw)[start : start + count * PROCESS_HANDLE_TABLE_ENTRY_INFO.size]
+            entries = PROCESS_HANDLE_TABLE_ENTRY_INFO.iter_unpack(rows)
             return [
                 HandleRow(value, 0, access, type_index, attributes)
-                for value, _, _, access, type_index, attributes, _ in PROCESS_HANDLE_TABLE_ENTRY_INFO.iter_unpack(rows)
+                for value, _, _, access, type_index, attributes, _ in entries
             ]
         if status != STATUS_INFO_LENGTH_MISMATCH:
             raise NtStatus("NtQueryInformationProcess(ProcessHandleInformation)", status)
@@ -168,11 +165,11 @@ def _unicode_string(buffer: Buffer) -> str:
 
 def _query_object_string(handle: int, kind: int) -> str:
     buffer = ctypes.create_string_buffer(2048)
-    needed = ctypes.c_ulong(0)
-    status = calls.NtQueryObject(handle, kind, buffer, needed)
+    needed = ULONG(0)
+    status = ntdll.NtQueryObject(handle, kind, buffer, len(buffer), ctypes.byref(needed))
     if status in (STATUS_INFO_LENGTH_MISMATCH, STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL):
         buffer = ctypes.create_string_buffer(max(needed.value, 65_536) + 16)
-        status = calls.NtQueryObject(handle, kind, buffer, needed)
+        status = ntdll.NtQueryObject(handle, kind, buffer, len(buffer), ctypes.byref(needed))
     if status != STATUS_SUCCESS:
         raise NtStatus(f"NtQueryObject({handle:#x}, {kind})", status)
     return _unicode_string(buffer)
