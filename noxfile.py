@@ -67,8 +67,6 @@ def begin(session: nox.Session) -> None:
     """From here on the session counts as failed in the last line, until its tests have run."""
     REPORTS.mkdir(exist_ok=True)
     (REPORTS / f"{session.name}.xml").unlink(missing_ok=True)
-    if not finished:
-        atexit.register(print_totals)
     finished[session.name] = False
 
 
@@ -174,7 +172,9 @@ def wine_session(version: str) -> None:
         python = sys.executable
         prepared = subprocess.run([python, *WINE, "ensure", f"--python={version}"], cwd=ROOT, check=False)
         if prepared.returncode:
-            lacking(session, "Wine", "on Linux for x86-64 run this as root, or put Wine 9 or newer on PATH")
+            lacking(
+                session, "Wine (see above)", "on Linux for x86-64 be root, or have Wine 9 or newer on PATH"
+            )
         line = [python, *WINE, "run", f"--python={version}", f"--timeout={WINE_TIME_LIMIT}", "--"]
         run_tests(session, *line, "-m", "pytest", external=True)
 
@@ -182,6 +182,7 @@ def wine_session(version: str) -> None:
     nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])
 
 
+atexit.register(print_totals)
 for one in REQUIRED:
     test_session(f"tests-{one}", one, {})
 for one in filter(find_python, WELCOME):

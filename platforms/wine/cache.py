@@ -36,6 +36,16 @@ def cache_root() -> Path:
     return home / "samesock" / "wine"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder if it is not there, or say in words that it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LauncherError(
+            f"cannot make the cache folder (SAMESOCK_CACHE chooses another): {error}"
+        ) from error
+
+
 def say(message: str) -> None:
     """One line of progress, on stderr so that the output of the program that is run stays its own."""
     print(f"wine: {message}", file=sys.stderr, flush=True)

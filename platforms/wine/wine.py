@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from cache import LauncherError, cache_root, remove_tree, say, try_lock
+from cache import LauncherError, cache_root, make_folder, remove_tree, say, try_lock
 from interpreters import AVAILABLE, interpreter, pythons_folder, requirements
 from prefixes import taken, template
 from running import INTERRUPTED, Program, run_on_terminal, run_piped
@@ -102,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     cache = cache_root()
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        make_folder(cache)
         if options.command == "run":
             return run(cache, options)
         if options.command == "ensure":
