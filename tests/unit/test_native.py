@@ -454,6 +454,8 @@ def test_closed(compare: Compare) -> None:
         yield outcome(sock.accept)
         yield outcome(sock.getsockname)
         yield outcome(sock.getpeername)
+        yield outcome(lambda: sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1))
+        yield outcome(lambda: sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR))
 
     assert (OSError, errno.EBADF) in compare(scenario)
 

@@ -141,6 +141,8 @@ def test_closed(end: NativeEnd) -> None:
         lambda: end.getsockname(sock),
         lambda: end.getpeername(sock),
         lambda: end.peer_pid(sock),
+        lambda: end.setsockopt(sock, *REUSE, 1),
+        lambda: end.getsockopt(sock, *KEEP),
     ):
         with pytest.raises(OSError, match="closed") as caught:
             call()
@@ -378,7 +380,7 @@ def test_connect_to_a_full_queue(end: NativeEnd, script: Script, sock: _socket.s
         script.fails("connect", code).then("wait", set())
         with pytest.raises(BlockingIOError) as caught:
             end.connect(sock, "x")
-        assert caught.value.errno == errno.EAGAIN
+        assert (caught.value.errno, caught.value.filename) == (errno.EAGAIN, "x")
     script.fails("connect", 10056)
     end.connect(sock, "x")
     script.fails("connect", 10056)

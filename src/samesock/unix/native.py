@@ -120,7 +120,7 @@ class NativeEnd:
             if code in table.interrupted:
                 continue
             if code in table.pending:
-                code = self._completed(sock, number, timeout)
+                code = self._completed(sock, path, timeout)
                 if code == 0:
                     break
             elif code == _WSAEISCONN and self._pending:
@@ -129,14 +129,15 @@ class NativeEnd:
             raise self._connect_error(sock, code, path)
         self._pending = False
 
-    def _completed(self, sock: _socket.socket, number: int, timeout: float | None) -> int:
+    def _completed(self, sock: _socket.socket, path: bytes, timeout: float | None) -> int:
         """Wait for a connect that is under way: its code, 0 for success. `EAGAIN` if none came."""
         self._pending = True
-        if self._table.wait((), (number,), CONNECT_SECONDS if timeout == 0 else timeout):
+        if self._table.wait((), (_number(sock),), CONNECT_SECONDS if timeout == 0 else timeout):
             return int(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR))
         if timeout != 0:
             raise TimeoutError("timed out")
-        raise _errors.named_error("EAGAIN", "connecting a Unix socket; the listener's queue is full")
+        name = _address.decode_path(path, self._table.layout)
+        raise _errors.named_error("EAGAIN", "connecting a Unix socket; the listener's queue is full", name)
 
     def _connect_error(self, sock: _socket.socket, code: int, path: bytes) -> OSError:
         name = _address.decode_path(path, self._table.layout)
@@ -176,6 +177,7 @@ class NativeEnd:
 
     def setsockopt(self, sock: _socket.socket, level: int, option: int, *value: object) -> None:
         """Pass the option down, unless it has no meaning for a Unix socket."""
+        _number(sock)
         if level == _socket.SOL_SOCKET and option in ignored_options.IGNORED:
             self._options[option] = ignored_options.switched(*value)
             return
@@ -186,6 +188,7 @@ class NativeEnd:
 
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
         """The option, or what was set where it was not passed down. `SO_ERROR` is an errno."""
+        _number(sock)
         if level == _socket.SOL_SOCKET and option in ignored_options.IGNORED:
             return ignored_options.as_asked(self._options.get(option, 0), *length)
         try:
