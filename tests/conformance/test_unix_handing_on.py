@@ -85,8 +85,10 @@ def test_a_reused_number_is_not_taken_for_the_old_socket(unix):
     """A number that was a Unix socket's and is a TCP socket's now is a TCP socket."""
     made = unix.connection()
     made.client.close()
-    with unix.net.socket(unix.net.AF_INET) as tcp, unix.net.socket(fileno=tcp.detach()) as again:
-        assert again.family == unix.net.AF_INET
+    with unix.net.socket(unix.net.AF_INET) as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        with unix.net.socket(fileno=tcp.detach()) as again:
+            assert again.family == unix.net.AF_INET
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is absent here")

@@ -13,6 +13,8 @@ Required of each backend:
 
 * `REFUSED_WHEN_FULL: bool`: whether the kernel answers a TCP connect to a full queue with a refusal (Winsock)
   rather than with silence (POSIX).
+* `HANDSHAKE_IS_SYNCHRONOUS: bool`: whether a non-blocking connect over loopback is usually complete when it returns,
+  and `getpeername` tells. Winsock names the peer of a connect that is still under way (seen under Wine).
 * `uid() -> int`: the effective user's number, `NO_UID` where there are none.
 * `realm(tcp) -> bytes`: 8 bytes that differ between machines and network namespaces that cannot reach each other's
   loopback, for the one that the socket `tcp` is in; zeros where the question does not arise.

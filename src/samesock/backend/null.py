@@ -14,6 +14,7 @@ from samesock._errors import named_error
 from samesock.backend import NO_UID, Owner
 
 REFUSED_WHEN_FULL = False
+HANDSHAKE_IS_SYNCHRONOUS = False
 
 
 def _absent(what: str) -> NoReturn:
@@ -157,6 +158,7 @@ def private_directory() -> str:
 
 
 __all__ = [
+    "HANDSHAKE_IS_SYNCHRONOUS",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

@@ -29,6 +29,7 @@ else:
     from samesock.backend import _no_table as _table
 
 REFUSED_WHEN_FULL = False
+HANDSHAKE_IS_SYNCHRONOUS = True
 
 _O_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _O_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -368,6 +369,7 @@ def private_directory() -> str:
 
 
 __all__ = [
+    "HANDSHAKE_IS_SYNCHRONOUS",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

@@ -35,15 +35,19 @@ from samesock.ffi.ws2_32 import (
     TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS,
     TCP_INITIAL_RTO_PARAMETERS,
     TCP_INITIAL_RTO_UNSPECIFIED_RTT,
+    WSAEOPNOTSUPP,
     ws2_32,
 )
 
 REFUSED_WHEN_FULL = True
+HANDSHAKE_IS_SYNCHRONOUS = False
 
 # select() here is not woken by Ctrl+C, and Python acts on it only between two calls. So a wait of the main
 # thread, where Ctrl+C is acted on, is made of pieces of this length; 4 wake-ups a second cost nothing that
 # was measurable.
 _INTERRUPTIBLE_SECONDS = 0.25
+
+_has_quick_refusals = True
 
 
 def uid() -> int:
@@ -75,13 +79,17 @@ def prepare_client(tcp: _socket.socket) -> None:
     """Have a refusal come at once: Windows else repeats a refused SYN for about 2 s, even on loopback.
 
     It is an option of Windows 10 1709 and later, and Wine has no need of it (a refusal comes at once there).
-    Where it is not known a connect is only slow to fail, so a failure to set it is no failure.
+    Where it is not known a connect is only slow to fail, so a failure to set it is no failure; it is not tried
+    again then, for the try alone is half of what making a socket costs under Wine.
     """
+    global _has_quick_refusals
+    if not _has_quick_refusals:
+        return
     quick = TCP_INITIAL_RTO_PARAMETERS(
         TCP_INITIAL_RTO_UNSPECIFIED_RTT, TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS
     )
     size = ctypes.sizeof(quick)
-    ws2_32.WSAIoctl(
+    failed = ws2_32.WSAIoctl(
         tcp.fileno(),
         SIO_TCP_INITIAL_RTO,
         ctypes.byref(quick),
@@ -92,6 +100,9 @@ def prepare_client(tcp: _socket.socket) -> None:
         None,
         None,
     )
+
+    if failed and ws2_32.WSAGetLastError() == WSAEOPNOTSUPP:
+        _has_quick_refusals = False
 
 
 def abort_connect(number: int) -> None:
@@ -143,6 +154,7 @@ def _is_open(number: int) -> bool:
 
 
 __all__ = [
+    "HANDSHAKE_IS_SYNCHRONOUS",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

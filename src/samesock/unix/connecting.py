@@ -143,12 +143,13 @@ def _failed(code: int, path: bytes) -> OSError:
 
 def _settled(tcp: _socket.socket, limit: float) -> int:
     """What became of a connect that was begun: 0, an error's code, or one of the pending ones."""
-    try:
-        # On Linux's loopback the handshake is over before connect returns: one look instead of poll and SO_ERROR.
-        calls.getpeername(tcp)
-        return 0
-    except OSError:
-        pass
+    if system.HANDSHAKE_IS_SYNCHRONOUS:
+        try:
+            # On Linux's loopback the handshake is over before connect returns: one look instead of two calls.
+            calls.getpeername(tcp)
+            return 0
+        except OSError:
+            pass
     number = calls.fileno(tcp)
     if not system.wait([], [number], limit):
         return errno.EAGAIN
