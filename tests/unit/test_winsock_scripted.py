@@ -178,9 +178,6 @@ class Windows:
     def OpenEventW(self, access: int, inherit: bool, name: str) -> int:
         return self.handle(name) if name in self.events else self.fail(2)
 
-    def SetEvent(self, event: int) -> int:
-        return 1
-
     def WaitForSingleObject(self, event: int, milliseconds: int) -> int:
         assert milliseconds == 0
         return declared.WAIT_OBJECT_0 if isinstance(self.open[event], str) else declared.WAIT_TIMEOUT
@@ -444,6 +441,25 @@ def test_long_descriptor(windows: Windows) -> None:
     windows.files["a.sock"] = bytes(256)
     windows.descriptors["a.sock"] = security_descriptor(ME, *[(STRANGER, 0x1)] * 200)
     assert winsock.open_record(b"a.sock").owner().sid == ME
+
+
+def test_quick_refusals(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that does not know of quick refusals is asked once; another failure does not end the asking."""
+    monkeypatch.setattr(winsock, "_has_quick_refusals", True)
+    codes = [10022, 10045]
+
+    def control(number: int, code: int, data: Any, size: int, *rest: Any) -> int:
+        windows.error = codes.pop(0)
+        assert bytes(data._obj) == b"\xff\xff\xfe\0"
+        assert (code, size) == (0x98000011, 4)
+        return -1
+
+    windows.patch.setattr(ws2_32, "WSAIoctl", control)
+    windows.patch.setattr(ws2_32, "WSAGetLastError", windows.GetLastError)
+    with socket.socket() as tcp:
+        for _ in range(4):
+            winsock.prepare_client(tcp)
+    assert not codes
 
 
 # ---- owners from the table of TCP sockets

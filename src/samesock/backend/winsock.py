@@ -82,7 +82,7 @@ def prepare_client(tcp: _socket.socket) -> None:
     Where it is not known a connect is only slow to fail, so a failure to set it is no failure; it is not tried
     again then, for the try alone is half of what making a socket costs under Wine.
     """
-    global _has_quick_refusals
+    global _has_quick_refusals  # noqa: PLW0603 -- what the system lacks is found out once
     if not _has_quick_refusals:
         return
     quick = TCP_INITIAL_RTO_PARAMETERS(

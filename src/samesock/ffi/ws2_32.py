@@ -55,6 +55,7 @@ SIO_AF_UNIX_GETPEERPID: Final = 0x58000100
 # winerror.h
 WSAEWOULDBLOCK: Final = 10035
 WSAENOTSOCK: Final = 10038
+WSAEOPNOTSUPP: Final = 10045
 
 
 class SOCKADDR_UN(ctypes.Structure):
