@@ -19,7 +19,7 @@ import struct
 from samesock._address import refusal, unix_path
 from samesock._errors import named_error
 from samesock.backend import Hold, system
-from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, rendezvous
+from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, ignored_options, rendezvous
 from samesock.unix.accepting import Acceptor
 from samesock.unix.adoption import (
     State,
@@ -41,10 +41,8 @@ _CONNECTING = "connecting a Unix socket"
 _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
 _SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
-_SWALLOWED = {
-    getattr(_socket, name)
-    for name in ("SO_REUSEADDR", "SO_REUSEPORT", "SO_KEEPALIVE", "SO_EXCLUSIVEADDRUSE")
-    if hasattr(_socket, name)
+_SWALLOWED = ignored_options.IGNORED | {
+    getattr(_socket, name) for name in ("SO_REUSEPORT", "SO_EXCLUSIVEADDRUSE") if hasattr(_socket, name)
 }
 """Options that mean nothing to a Unix socket, and would change the TCP socket underneath."""
 
@@ -214,8 +212,7 @@ class EmulatedEnd:
         if level != _socket.SOL_SOCKET:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         if option in _SWALLOWED:
-            (given,) = value
-            self._options[option] = given if isinstance(given, int) else int.from_bytes(given, "little")  # type: ignore[arg-type]
+            self._options[option] = ignored_options.switched(*value)
             return
         calls.setsockopt(sock, level, option, *value)  # type: ignore[call-overload]
 
@@ -236,7 +233,7 @@ class EmulatedEnd:
             return struct.pack("iii", who.pid or 0, *ids)[: length[0] if length else 12]
         if number is None:
             return calls.getsockopt(sock, level, option, *length)
-        return struct.pack("i", number)[: length[0]] if length and length[0] else number
+        return ignored_options.as_asked(number, *length)
 
     def peercred(self, sock: _socket.socket) -> PeerCred:
         """By the kernel's table where it answers, else as the peer claims."""
