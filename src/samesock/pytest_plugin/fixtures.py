@@ -1,0 +1,160 @@
+"""Fixtures of wider scope than a test: what each opened, what it owns by reach, and what it leaves when it
+ends.
+
+What must never be put here: what a test owns; that is whatever no fixture does.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import os
+from dataclasses import dataclass, field
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from samesock.fdtable import Identity, Key, keys
+from samesock.leaks import tracing
+from samesock.leaks.verdicts import appeared, thread_idents
+
+MOST_REACHED = 50_000
+"""Objects looked at on the way from a fixture to a descriptor's owner; beyond that nothing is concluded."""
+
+_ENDS = (ModuleType, type, CodeType, BuiltinFunctionType, str, bytes, int, float)
+
+
+@dataclass(eq=False, slots=True)
+class Lifetime:
+    """One set-up of one fixture, until it is torn down."""
+
+    definition: pytest.FixtureDef[Any]
+    name: str
+    scope: str
+    where: str
+    before: dict[Key, Identity]
+    threads_before: frozenset[int]
+    outer: object
+    owned: dict[Key, Identity] = field(default_factory=dict)
+    threads: frozenset[int] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.scope} fixture {self.name!r} ({self.where})"
+
+
+class Fixtures:
+    """The lifetimes of wide fixtures: being set up, living, and ended since the last test."""
+
+    def __init__(self) -> None:
+        self.rising: list[Lifetime] = []
+        self.living: dict[int, Lifetime] = {}
+        self.ended: list[Lifetime] = []
+
+    def begin(self, definition: pytest.FixtureDef[Any]) -> None:
+        """`definition` is about to be set up."""
+        where = _place(definition)
+        life = Lifetime(
+            definition,
+            definition.argname,
+            str(definition.scope),
+            where,
+            keys(),
+            thread_idents(),
+            tracing.scope,
+        )
+        self.rising.append(life)
+        tracing.scope = life
+
+    def finish(self) -> Lifetime:
+        """The set-up that began last is over, well or not: what is new belongs to it, or to those set up
+        inside it."""
+        life = self.rising.pop()
+        tracing.scope = life.outer
+        life.owned = {
+            key: mark for key, mark in appeared(life.before, keys()).items() if self.owner(key, mark) is None
+        }
+        life.threads = thread_idents() - life.threads_before
+        life.before = {}
+        self.living[id(life.definition)] = life
+        return life
+
+    def end(self, definition: pytest.FixtureDef[Any]) -> None:
+        """`definition` was torn down, if it was ever set up; what it left is looked at when the test has
+        ended."""
+        life = self.living.pop(id(definition), None)
+        if life is not None:
+            self.ended.append(life)
+
+    def owner(self, key: Key, identity: Identity) -> Lifetime | None:
+        """The living fixture that opened a descriptor."""
+        return next((life for life in self.living.values() if life.owned.get(key) == identity), None)
+
+    def was_ended(self, key: Key, identity: Identity) -> bool:
+        """Whether a fixture that ended since the last test owned it."""
+        return any(life.owned.get(key) == identity for life in self.ended)
+
+    def lives(self, life: Lifetime) -> bool:
+        """Whether a lifetime is not over."""
+        return self.living.get(id(life.definition)) is life or life in self.rising
+
+    def by_thread(self, thread: int) -> Lifetime | None:
+        """The living fixture that started a thread."""
+        return next((life for life in self.living.values() if thread in life.threads), None)
+
+    def by_reach(self, owner: object) -> Lifetime | None:
+        """The living fixture from whose value, or from whose suspended function, `owner` can be reached.
+
+        So a pool that a module's fixture made keeps the connections that it opens while a test runs.
+        """
+        for life in self.living.values():
+            if reaches(life.definition, owner):
+                return life
+        return None
+
+
+def reaches(definition: pytest.FixtureDef[Any], target: object) -> bool:
+    """Whether a fixture's value or generator leads to `target`, by references that are the fixture's own.
+
+    Modules, classes, functions' globals and pytest's objects end the way: through those everything is
+    reached.
+    """
+    cached = definition.cached_result
+    finalizers: object = getattr(definition, "_finalizers", ())
+    edge: list[object] = [cached[0] if cached else None, finalizers]
+    seen: set[int] = set()
+    while edge and len(seen) < MOST_REACHED:
+        thing = edge.pop()
+        if thing is target:
+            return True
+        if id(thing) in seen or isinstance(thing, _ENDS) or _is_runner(thing):
+            continue
+        seen.add(id(thing))
+        edge.extend(_referents(thing))
+    return False
+
+
+def _referents(thing: object) -> list[object]:
+    if isinstance(thing, FunctionType):
+        return [*(thing.__closure__ or ()), *(thing.__defaults__ or ())]
+    if isinstance(thing, FrameType):
+        return list(thing.f_locals.values())
+    if isinstance(thing, dict) and "__builtins__" in thing:
+        return []  # a module's globals
+    return gc.get_referents(thing)
+
+
+def _is_runner(thing: object) -> bool:
+    return type(thing).__module__.partition(".")[0] in ("_pytest", "pytest", "pluggy", "xdist", "execnet")
+
+
+def _place(definition: pytest.FixtureDef[Any]) -> str:
+    function = inspect.unwrap(definition.func)
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        return definition.baseid or "a plugin"
+    try:
+        file = os.path.relpath(code.co_filename)
+    except ValueError:
+        file = code.co_filename
+    return f"{code.co_filename if file.startswith('..') else file}:{code.co_firstlineno}"
