@@ -284,6 +284,35 @@ def test_full_disk(windows: Windows) -> None:
     assert not windows.files
 
 
+@pytest.mark.parametrize("path", [b"plain:x", b"C:\\dir\\plain:x", b"C:plain:x", b"plain:$DATA", b":x"])
+def test_streams(windows: Windows, path: bytes) -> None:
+    """A colon behind the drive's cannot be bound, for it would add to another file: EINVAL, and nothing is asked."""
+    with pytest.raises(OSError, match="a stream of another file") as caught:
+        create(path)
+    assert caught.value.errno == errno.EINVAL
+    assert not windows.calls
+    create(b"C:\\dir\\plain")
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        (b"C:\\dir\\nowhere\\a.sock", errno.ENOENT),
+        (b"C:\\dir\\plain\\a.sock", errno.ENOTDIR),
+        (b"C:/dir/plain/b/c/a.sock", errno.ENOTDIR),
+        (b"X:\\a.sock", errno.ENOENT),
+        (b"nowhere\\a.sock", errno.ENOENT),
+    ],
+)
+def test_path_not_found(windows: Windows, path: bytes, number: int) -> None:
+    """Windows has one code for a missing directory and for a file in a directory's place; BSD has two."""
+    windows.attributes = {"C:\\": 0x10, "C:\\dir": 0x10, "C:\\dir\\plain": 0x20, "C:/dir/plain": 0x20}
+    windows.failing["CreateFileW"] = [3]
+    with pytest.raises(OSError, match="creating") as caught:
+        create(path)
+    assert caught.value.errno == number
+
+
 @pytest.mark.parametrize("code", [5, 80])
 def test_name_that_is_being_deleted(windows: Windows, code: int) -> None:
     """A deleted file that somebody still reads is waited for: NT's answer for its name is "access denied"."""

@@ -9,6 +9,7 @@ a name, and the record's contents.
 from __future__ import annotations
 
 import ctypes
+import ntpath
 import os
 import time
 from collections.abc import Iterator
@@ -83,6 +84,9 @@ def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
     `EADDRNOTAVAIL` for a device's name. `above` is not needed: see `Hold`.
     """
     name = os.fsdecode(path)
+    if ":" in ntpath.splitdrive(name)[1]:
+        # It would make a second stream of a file, and that file too if it is not there: another's would change.
+        raise named_error("EINVAL", f"{_CREATING}: a colon names a stream of another file", name)
     with security.attributes(security.for_user()) as attributes:
         file = _create(name, ctypes.addressof(attributes))
     try:
@@ -183,7 +187,7 @@ def _path_error(code: int, tried: str, name: str) -> OSError:
 def _has_file_for_directory(name: str) -> bool:
     """Whether the nearest thing on the way to `name` that exists is no directory."""
     while True:
-        parent = os.path.dirname(name)
+        parent = ntpath.dirname(name)
         if parent in ("", name):
             return False
         found = kernel32.GetFileAttributesW(parent)
