@@ -40,6 +40,9 @@ _OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 _OFD_GETLK = getattr(fcntl, "F_OFD_GETLK", 36)
 _LOCK_START = 1 << 40
 _LOCK_LENGTH = 1 << 20
+# struct flock: type, whence, start, length, pid. Asked whether all of the range could be locked for reading.
+_PROBE = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _LOCK_START, _LOCK_LENGTH, 0)
+_WRITE_LOCKED = struct.pack("h", fcntl.F_WRLCK)
 _SO_NETNS_COOKIE = 71 if sys.platform == "linux" else -1
 _HAS_OFD = sys.platform == "linux"
 
@@ -131,9 +134,7 @@ def _is_held(fd: int) -> bool:
         except OSError:
             return True
         return False
-    probe = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _LOCK_START, _LOCK_LENGTH, 0)
-    answer = fcntl.fcntl(fd, _OFD_GETLK, probe)
-    return bool(struct.unpack_from("h", answer)[0] == fcntl.F_WRLCK)
+    return fcntl.fcntl(fd, _OFD_GETLK, _PROBE).startswith(_WRITE_LOCKED)
 
 
 class Hold:

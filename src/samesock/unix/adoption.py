@@ -34,30 +34,23 @@ _FIELDS = ("role", "name", "peer_name", "local", "remote", "path", "claim", "pee
 class State:
     """What an emulated socket knows of itself beside its descriptor; shared by its duplicates."""
 
-    __slots__ = (*_FIELDS, "record")
+    role = "new"
+    """`new`, `bound`, `listening` or `connected`."""
+    name = b""
+    peer_name = b""
+    local: Address | None = None
+    remote: Address | None = None
+    path = b""
+    """Where the file is, from the root: the program may change its directory."""
+    claim: tuple[int, int] | None = None
+    """pid and uid that an accepted client claims."""
+    peer_record: tuple[int, int] | None = None
+    """pid and start time of the listener that a client connected to."""
+    record: Record | None = None
 
-    def __init__(
-        self,
-        *,
-        role: str = "new",
-        name: bytes = b"",
-        peer_name: bytes = b"",
-        local: Address | None = None,
-        remote: Address | None = None,
-        path: bytes = b"",
-        claim: tuple[int, int] | None = None,
-        peer_record: tuple[int, int] | None = None,
-        record: Record | None = None,
-    ) -> None:
-        self.role = role
-        self.name = name
-        self.peer_name = peer_name
-        self.local = local
-        self.remote = remote
-        self.path = path
-        self.claim = claim
-        self.peer_record = peer_record
-        self.record = record
+    def __init__(self, **known: Any) -> None:
+        # Defaults stay with the class: two states are made for every connection.
+        self.__dict__.update(known)
 
     def key(self) -> Key | None:
         """What the registry knows the socket by; `None` while it has no address."""

@@ -10,7 +10,6 @@ price of HMAC-SHA256, and always there: `docs/decisions/0002`.
 from __future__ import annotations
 
 import struct
-from _socket import inet_aton
 from collections import OrderedDict
 from hashlib import blake2b
 from hmac import compare_digest
@@ -41,12 +40,9 @@ class Hello(NamedTuple):
     nonce: bytes
 
 
-def _packed(address: Address) -> bytes:
-    return inet_aton(address[0]) + address[1].to_bytes(2, "big")
-
-
 def _mac(record: Record, client: Address, listener: Address, head: bytes, name: bytes) -> bytes:
-    message = record.id + _packed(client) + _packed(listener) + head + name
+    addresses = "%s:%d %s:%d " % (*client, *listener)
+    message = record.id + addresses.encode() + head + name
     return blake2b(message, key=record.secret, digest_size=32, person=_LABEL).digest()
 
 
