@@ -21,6 +21,8 @@ from samesock._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from samesock._features import features as features
+    from samesock._install import install as install
+    from samesock._install import uninstall as uninstall
     from samesock._ssl import SSLSocket as SSLSocket
     from samesock.unix.names import unix_path as unix_path
     from samesock.unix.peers import PeerCred as PeerCred
@@ -30,7 +32,9 @@ _LATER = {
     "PeerCred": "samesock.unix",
     "SSLSocket": "samesock._ssl",
     "features": "samesock._features",
+    "install": "samesock._install",
     "peercred": "samesock.unix.peers",
+    "uninstall": "samesock._install",
     "unix_path": "samesock.unix.names",
 }
 """What is imported when it is first asked for, so that a plain `import samesock` costs what it must."""

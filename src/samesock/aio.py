@@ -1,0 +1,268 @@
+"""asyncio over Unix sockets on every platform and both of Windows' loops, without changing the standard library.
+
+The functions are those that asyncio has on Unix, with the same arguments; `create_unix_connection` and the others
+that are methods there take the loop first. `install()` puts these same functions into asyncio. What must never be
+put here: how a loop waits (`_aio_proactor`, `_aio_afd`), and what a Unix socket is.
+
+Portability:
+    Linux, macOS, FreeBSD: native. Windows: native or emulated, as `sock.transport` says; Proactor and selector loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from samesock._aio_proactor import CONNECT_PAUSES, prepare
+from samesock._family import AF_UNIX
+from samesock._socket import socket
+from samesock.unix import ends
+
+if TYPE_CHECKING:
+    import _socket
+    from ssl import SSLContext
+
+__all__ = [
+    "create_unix_connection",
+    "create_unix_server",
+    "open_unix_connection",
+    "sock_accept",
+    "sock_connect",
+    "start_unix_server",
+]
+
+ClientConnected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+CLEANS_UP = sys.version_info >= (3, 13)
+"""Whether a server's file goes with the server when nothing is said of it: as asyncio on Unix, since 3.13."""
+
+_LIMIT = 2**16
+_SOCK_STREAM = 1
+
+
+async def open_unix_connection(
+    path: Path | None = None, *, limit: int = _LIMIT, **options: Any
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a path: `(reader, writer)`. Options are those of `create_unix_connection`."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await create_unix_connection(loop, lambda: protocol, path, **options)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def start_unix_server(
+    client_connected_cb: ClientConnected, path: Path | None = None, *, limit: int = _LIMIT, **options: Any
+) -> asyncio.AbstractServer:
+    """Serve a path; `client_connected_cb(reader, writer)` for each client. Options: see `create_unix_server`."""
+    loop = asyncio.get_running_loop()
+
+    def factory() -> asyncio.StreamReaderProtocol:
+        reader = asyncio.StreamReader(limit=limit, loop=loop)
+        return asyncio.StreamReaderProtocol(reader, client_connected_cb, loop=loop)
+
+    return await create_unix_server(loop, factory, path, **options)
+
+
+async def create_unix_connection(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], Any],
+    path: Path | None = None,
+    *,
+    ssl: SSLContext | bool | None = None,
+    sock: _socket.socket | None = None,
+    server_hostname: str | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+) -> tuple[Any, Any]:
+    """`(transport, protocol)` for a path, or for a Unix socket that is connected already.
+
+    Raises what `connect` raises; where the listener's queue is full it waits until there is room.
+    """
+    if ssl and server_hostname is None:
+        raise ValueError("TLS over a Unix socket needs server_hostname: there is no host to take it from")
+    if not ssl and server_hostname is not None:
+        raise ValueError("server_hostname means nothing without ssl")
+    timeouts = _timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    if (path is None) == (sock is None):
+        raise ValueError("give either path or sock")
+    if path is not None:
+        sock = socket(AF_UNIX, _SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await sock_connect(loop, sock, os.fspath(path))
+        except BaseException:
+            sock.close()
+            raise
+    else:
+        sock = _unix_stream(sock)
+    create: Any = (
+        _own_method(loop, sock, "create_unix_connection") or _of_asyncio(loop, sock).create_connection
+    )
+    made: tuple[Any, Any] = await create(
+        protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **timeouts
+    )
+    return made
+
+
+async def create_unix_server(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], Any],
+    path: Path | None = None,
+    *,
+    sock: _socket.socket | None = None,
+    backlog: int = 100,
+    ssl: SSLContext | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+    start_serving: bool = True,
+    cleanup_socket: bool | None = None,
+    mode: int | None = None,
+) -> asyncio.AbstractServer:
+    """A server on a path, or on a Unix socket that is bound already.
+
+    A socket's file that is at the path is removed first, as asyncio does. `cleanup_socket`: remove the file when the
+    server closes, if it is still this server's (`None`: as this Python's asyncio does on Unix). `mode`: what the
+    file's permissions shall be, before the first client can come; on Windows the directory's access list decides.
+    """
+    if isinstance(ssl, bool):
+        raise TypeError("ssl must be an SSLContext or None")
+    timeouts = _timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+    if (path is None) == (sock is None):
+        raise ValueError("give either path or sock")
+    cleanup = CLEANS_UP if cleanup_socket is None else cleanup_socket
+    if path is not None:
+        sock = _bound(os.fspath(path), mode)
+    elif mode is not None:
+        raise ValueError("mode is for a path: a socket that is given has its file already")
+    else:
+        sock = _unix_stream(sock)
+    file = _file_of(sock) if cleanup else None
+    create: Any = _own_method(loop, sock, "create_unix_server") or _of_asyncio(loop, sock).create_server
+    try:
+        server: asyncio.AbstractServer = await create(
+            protocol_factory, sock=sock, backlog=backlog, ssl=ssl, start_serving=start_serving, **timeouts
+        )
+    except BaseException:
+        sock.close()
+        raise
+    if file is not None:
+        _clean_up_after(server, *file)
+    return server
+
+
+async def sock_connect(loop: asyncio.AbstractEventLoop, sock: Any, address: Any) -> None:
+    """Connect a non-blocking socket; where the listener's queue is full, wait until there is room."""
+    if ends.get(sock) is None:
+        return await loop.sock_connect(sock, address)
+    tries = 0
+    while True:
+        try:
+            return sock.connect(address)  # type: ignore[no-any-return]
+        except (BlockingIOError, InterruptedError):
+            await asyncio.sleep(CONNECT_PAUSES[min(tries, len(CONNECT_PAUSES) - 1)])
+            tries += 1
+
+
+async def sock_accept(loop: asyncio.AbstractEventLoop, sock: Any) -> tuple[Any, Any]:
+    """Accept one connection from a non-blocking listener: `(socket, address)`."""
+    return await _of_asyncio(loop, sock).sock_accept(sock)
+
+
+def _of_asyncio(loop: asyncio.AbstractEventLoop, sock: Any) -> asyncio.AbstractEventLoop:
+    """The loop, ready for this socket. NotImplementedError for one that would accept behind our back."""
+    proactor = getattr(loop, "_proactor", None)
+    if proactor is not None and hasattr(proactor, "_iocp"):
+        prepare(proactor)
+    elif ends.get(sock) is not None and not isinstance(loop, asyncio.SelectorEventLoop):
+        raise NotImplementedError(f"emulated Unix sockets need one of asyncio's own loops, not {loop!r}")
+    return loop
+
+
+def _own_method(loop: asyncio.AbstractEventLoop, sock: Any, name: str) -> Any:
+    """The loop's own method of that name, where the socket is simply the kernel's and the loop has one."""
+    method = getattr(type(loop), name, None)
+    own = method not in (None, getattr(asyncio.AbstractEventLoop, name), globals()[name])
+    return getattr(loop, name) if own and ends.get(sock) is None else None
+
+
+def _unix_stream(sock: Any) -> Any:
+    if int(sock.family) != AF_UNIX or sock.type != _SOCK_STREAM:
+        raise ValueError(f"not a Unix stream socket: {sock!r}")
+    sock.setblocking(False)
+    return sock
+
+
+def _timeouts(ssl: object, handshake: float | None, shutdown: float | None) -> dict[str, float]:
+    """What is given of the two; 3.10 knows only the first."""
+    given = {"ssl_handshake_timeout": handshake, "ssl_shutdown_timeout": shutdown}
+    found = {name: value for name, value in given.items() if value is not None}
+    if found and not ssl:
+        raise ValueError(f"{next(iter(found))} means nothing without ssl")
+    return found
+
+
+def _bound(path: str | bytes, mode: int | None) -> socket:
+    """A new Unix socket bound to the path, in place of a socket's file that was there."""
+    from samesock._install.files import is_socket_file
+
+    if path and path[0] not in (0, "\0") and is_socket_file(path):
+        try:
+            os.unlink(path)
+        except OSError:
+            pass  # then bind says what is wrong
+    sock = socket(AF_UNIX, _SOCK_STREAM)
+    try:
+        sock.bind(path)
+        if mode is not None and sys.platform != "win32":
+            os.chmod(path, mode)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(errno.EADDRINUSE, f"Address {path!r} is already in use") from None
+        raise
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _file_of(sock: Any) -> tuple[str, tuple[int, int]] | None:
+    """The socket's file and what tells it from any later one; `None` without a file."""
+    name = sock.getsockname()
+    if not isinstance(name, str) or not name:
+        return None
+    path = os.path.abspath(name)
+    identity = _identity(path)
+    return None if identity is None else (path, identity)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _clean_up_after(server: Any, path: str, identity: tuple[int, int]) -> None:
+    """Remove the file when the server closes, unless another one has taken its place."""
+    close = server.close
+
+    def close_and_remove() -> None:
+        first = bool(server.sockets)
+        close()
+        if first and _identity(path) == identity:
+            try:
+                os.unlink(path)
+            except OSError:
+                from logging import getLogger
+
+                getLogger("samesock").exception("the file of a closed server is left at %r", path)
+
+    server.close = close_and_remove
