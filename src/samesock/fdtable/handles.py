@@ -15,7 +15,7 @@ import sys
 from typing import NamedTuple
 
 from samesock.fdtable import bounded
-from samesock.fdtable.words import Identity, Key
+from samesock.fdtable.words import Identity, Key, Space
 from samesock.ffi import ntdll_handles
 from samesock.ffi.ntdll_handles import HandleRow, NtStatus
 from samesock.ffi.ws2_32 import ws2_32
@@ -178,7 +178,7 @@ def look_all(rows: list[tuple[HandleRow, int | None]]) -> dict[HandleRow, Identi
             if bounded.exhausted():
                 answers.update({row: _Memory.looks.get(row, ("blocked",)) for row, _ in waiting})
                 break
-    _Memory.looks = answers
+    _Memory.looks.update(answers)
     return answers
 
 
@@ -189,12 +189,13 @@ def handle_keys() -> dict[Key, Identity]:
     looks = look_all([(row, numbers.get(row.value)) for row in files])
     found: dict[Key, Identity] = {}
     for row in files:
-        base: Identity = (row.type_index, row.object, row.access, *looks[row])
-        number = numbers.get(row.value)
-        if number is not None:
-            found["fd", number] = (*base, row.value)
-        elif looks[row][0] == "socket":
-            found["socket", row.value] = base
-        else:
-            found["handle", row.value] = base
+        look, number = looks[row], numbers.get(row.value)
+        space: Space = "fd" if number is not None else "socket" if look[0] == "socket" else "handle"
+        found[space, row.value if number is None else number] = identity(row, look, number)
     return found
+
+
+def identity(row: HandleRow, look: Identity, number: int | None) -> Identity:
+    """The identity of a handle from its row and its look; a CRT descriptor's has the handle behind it."""
+    base: Identity = (row.type_index, row.object, row.access, *look)
+    return base if number is None else (*base, row.value)

@@ -11,7 +11,8 @@ from samesock.fdtable import drafting
 from samesock.fdtable.model import Address, OpenDescriptor
 from samesock.fdtable.sock_diag import UnixRow
 
-_WITH_ENDS = frozenset(("socket", "pipe", "tty"))
+_WITH_ENDS = frozenset(("socket", "pipe", "fifo", "tty"))
+_OTHER_END = {"server end": "client end", "client end": "server end"}
 _MASTER = "master of "
 
 
@@ -38,7 +39,11 @@ def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int,
             local, remote = _plain(local), _plain(remote)
         return (local, remote, info.protocol), (remote, local, info.protocol)
     if one.kind == "pipe":
-        return (one.identity, one.access), (one.identity, "w" if one.access == "r" else "r")
+        # A Windows pipe's two ends are two objects with one name; elsewhere they are one object.
+        pipe: Hashable = one.identity if one.space == "fd" and one.path is None else one.path
+        return (pipe, one.access), (pipe, "w" if one.access == "r" else "r")
+    if one.kind == "fifo" and one.detail in _OTHER_END:
+        return (one.path, one.detail), (one.path, _OTHER_END[one.detail])
     if one.kind == "tty" and one.detail.startswith(_MASTER):
         return one.detail, one.detail[len(_MASTER) :]
     if one.kind == "tty" and one.path is not None:
@@ -46,7 +51,11 @@ def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int,
     return None, None
 
 
-def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow]) -> None:
+Ends = dict[tuple[int, int], tuple[Hashable, Hashable]]
+"""By process and number, for kernels that name both ends of an object: what it is, and what its other end is."""
+
+
+def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow], told: Ends | None = None) -> None:
     """Give `records`, still unseen by any caller, the peers among them; `unix` is the kernel's table by inode.
 
     Connected AF_UNIX sockets by their inodes (a client that still waits in a backlog gets the listener, `pending`),
@@ -59,7 +68,8 @@ def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow]) -> None:
     for one in records:
         if one.kind not in _WITH_ENDS:
             continue
-        mine, other = _ends(one, unix, queues)
+        ends = told.get((one.pid, one.number)) if told else None
+        mine, other = _ends(one, unix, queues) if ends is None else ends
         if mine is not None:
             found.setdefault(mine, []).append(one)
         if other is not None and other != mine:

@@ -21,6 +21,6 @@ Key = tuple[Space, int]
 Kind = Literal[
     "file", "dir", "symlink", "pipe", "fifo", "char", "block", "tty", "console", "socket", "epoll", "kqueue",
     "eventfd", "timerfd", "signalfd", "inotify", "fanotify", "pidfd", "memfd", "userfaultfd", "io_uring", "bpf",
-    "perf", "namespace", "iocp", "event", "shm", "semaphore", "mqueue", "anon", "other",
+    "perf", "namespace", "iocp", "shm", "semaphore", "mqueue", "anon", "other",
 ]  # fmt: skip
 """What a descriptor is, by what the kernel says of it and never by how it was made."""

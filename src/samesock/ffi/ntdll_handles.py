@@ -19,12 +19,16 @@ STATUS_INFO_LENGTH_MISMATCH: Final = 0xC0000004
 STATUS_INVALID_INFO_CLASS: Final = 0xC0000003
 STATUS_BUFFER_OVERFLOW: Final = 0x80000005
 STATUS_BUFFER_TOO_SMALL: Final = 0xC0000023
+STATUS_INVALID_PARAMETER: Final = 0xC000000D
 
 # ntexapi.h, ntpsapi.h, ntobapi.h
 SystemExtendedHandleInformation: Final = 64
 ProcessHandleInformation: Final = 51
 ObjectNameInformation: Final = 1
 ObjectTypeInformation: Final = 2
+
+# AFD's own, in no SDK header: the local address of a socket (System Informer, Wine)
+IOCTL_AFD_GET_ADDRESS: Final = 0x0001202F
 
 OBJ_INHERIT: Final = 0x00000002
 LARGEST_BUFFER: Final = 512 * 1024 * 1024
@@ -75,6 +79,12 @@ class Ntdll(Library):
     NtQueryInformationProcess = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
     # Class 2, the type, never blocks. Class 1, the name, can block on a synchronous pipe that somebody reads.
     NtQueryObject = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+
+
+    # ntifs.h. With an IO_STATUS_BLOCK and no event, so only for what answers at once.
+    NtDeviceIoControlFile = Function(
+        ULONG, HANDLE, HANDLE, LPVOID, LPVOID, LPVOID, ULONG, LPVOID, ULONG, LPVOID, ULONG, fails=NONZERO
+    )
 
 
 class Kernel32Handles(Library):
