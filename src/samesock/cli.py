@@ -12,7 +12,11 @@ import sys
 from collections.abc import Sequence
 
 COMMANDS = {
-    "doctor": ("samesock.doctor", "try every feature on this machine and compare with what its platform promises"),
+    "doctor": (
+        "samesock.doctor",
+        "try every feature on this machine and compare with what its platform promises",
+    ),
+    "fds": ("samesock._fds_command", "list what a process has open, and what changes"),
 }
 
 

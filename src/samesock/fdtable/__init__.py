@@ -10,6 +10,9 @@ from samesock.fdtable.difference import Changed as Changed
 from samesock.fdtable.difference import Difference as Difference
 from samesock.fdtable.difference import Replaced as Replaced
 from samesock.fdtable.difference import diff as diff
+from samesock.fdtable.holding import Holder as Holder
+from samesock.fdtable.holding import Holders as Holders
+from samesock.fdtable.holding import holders as holders
 from samesock.fdtable.keys import keys as keys
 from samesock.fdtable.model import Frame as Frame
 from samesock.fdtable.model import OpenDescriptor as OpenDescriptor
