@@ -1,0 +1,46 @@
+"""The README keeps its word: its example runs, and what it tells to type is what CI types."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import samesock
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs(tmp_path):
+    """The README's example, run as a program, prints what it promises."""
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    place = f'"readme-{os.getpid()}"'
+    assert '"greeter"' in program
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace('"greeter"', place)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    Path(samesock.unix_path(place.strip('"'))).unlink(missing_ok=True)
+    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+
+
+def test_ci_runs_the_readmes_command():
+    """.ci/run types the words of the README's test command, one after the other."""
+    script = ROOT / ".ci" / "run"
+    if not script.exists():
+        pytest.skip("the CI script is absent from this copy")
+    section = README.partition("## Run the tests")[2]
+    (command,) = re.findall(r"```console\n(.*?)\n```", section, re.DOTALL)[:1]
+    typed = re.sub(r"--quiet ", "", script.read_text(encoding="utf-8"))
+    for part in command.split(" && "):
+        assert part in typed, part
