@@ -77,4 +77,3 @@ def unix(net: ModuleType, socket_dir: Path) -> Iterator[Unix]:
     made = Unix(net, socket_dir)
     with made.stack:
         yield made
-

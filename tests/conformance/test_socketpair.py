@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
+
 from conformance.raising import errno_of, ours_alone
 
 
@@ -25,7 +26,9 @@ def test_a_pair_has_no_names(net):
     """Both ends of a pair are unnamed."""
     one, other = net.socketpair()
     with one, other:
-        assert [s() for s in (one.getsockname, one.getpeername, other.getsockname, other.getpeername)] == [""] * 4
+        assert [s() for s in (one.getsockname, one.getpeername, other.getsockname, other.getpeername)] == [
+            ""
+        ] * 4
 
 
 def test_a_pair_blocks_and_is_private(net):

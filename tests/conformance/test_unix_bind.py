@@ -6,6 +6,7 @@ import errno
 import os
 
 import pytest
+
 from conformance.raising import errno_of
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from conformance.raising import errno_of
 
 

@@ -8,6 +8,7 @@ import random
 import threading
 
 import pytest
+
 from conformance.raising import errno_of
 
 

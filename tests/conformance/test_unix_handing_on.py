@@ -11,9 +11,9 @@ import sys
 import textwrap
 
 import pytest
-from conformance.raising import errno_of, ours_alone
 
 import samesock
+from conformance.raising import errno_of, ours_alone
 
 
 def test_a_duplicate_is_the_same_connection(unix):

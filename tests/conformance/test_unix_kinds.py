@@ -8,9 +8,9 @@ import ssl
 import threading
 
 import pytest
-from conformance.raising import errno_of, ours_alone
 
 import samesock
+from conformance.raising import errno_of, ours_alone
 
 
 def test_the_family_has_its_name(net):
@@ -120,7 +120,7 @@ def test_unix_path_gives_a_place(net):
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "x" * 200, "a\0b"])
 def test_unix_path_refuses_what_is_no_name(net, name):
     """unix_path() of what is not a plain, short file name is a ValueError."""
-    with pytest.raises(ValueError, match="name|bytes"):
+    with pytest.raises(ValueError, match=r"name|bytes"):
         samesock.unix_path(name)
 
 

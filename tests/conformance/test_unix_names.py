@@ -6,8 +6,8 @@ import errno
 import os
 
 import pytest
-from conformance.raising import errno_of, ours_alone
 
+from conformance.raising import errno_of, ours_alone
 from samesock._address import LAYOUT
 
 

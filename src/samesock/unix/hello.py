@@ -41,7 +41,7 @@ class Hello(NamedTuple):
 
 
 def _mac(record: Record, client: Address, listener: Address, head: bytes, name: bytes) -> bytes:
-    addresses = "%s:%d %s:%d " % (*client, *listener)
+    addresses = f"{client[0]}:{client[1]} {listener[0]}:{listener[1]} "
     message = record.id + addresses.encode() + head + name
     return blake2b(message, key=record.secret, digest_size=32, person=_LABEL).digest()
 
