@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from typing import NamedTuple
+from weakref import WeakSet
 
 from samesock._errors import named_error
 from samesock.backend import Hold, system
@@ -43,13 +44,15 @@ _TRANSIENT = {
     errno.ECONNABORTED,
     errno.EPROTO,
     errno.ECONNRESET,
-    errno.EPERM,
-    errno.EINTR,
     10053,
     10054,
 }
 _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
-_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0)
+_UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, 10035}
+_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
+_DONTWAIT = _socket.MSG_DONTWAIT if _NONBLOCK else 0
+"""Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
+call; elsewhere the accepted socket's mode is set, and set back."""
 
 
 class Client(NamedTuple):
@@ -92,6 +95,13 @@ def _reset(tcp: _socket.socket) -> None:
     calls.close(tcp)
 
 
+def _log(text: str) -> None:
+    """Tell of an error that no caller is there to get."""
+    import logging
+
+    logging.getLogger("samesock").warning(text, exc_info=True)  # noqa: LOG014
+
+
 class Acceptor:
     """One listener's state in one process, shared by every duplicate of its socket there."""
 
@@ -99,11 +109,16 @@ class Acceptor:
         self.record = record
         self.address: Address = ("127.0.0.1", record.port)
         self.backlog = backlog
-        self.holders = 0
-        self._holds: list[Hold] = []
+        self._holds: list[Hold | None] = []
         self._twins: dict[int, _socket.socket] = {}
         self.refused = 0
         self._fresh()
+        _living.add(self)
+
+    @property
+    def holders(self) -> int:
+        """How many socket objects of this process have the listener."""
+        return len(self._holds)
 
     def _fresh(self) -> None:
         self._pid = os.getpid()
@@ -133,9 +148,7 @@ class Acceptor:
         """One proven client from the listening socket `number`, by the rules of a socket with that `timeout`."""
         self.check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
-        listener = self._twins.get(number)
-        if listener is None:
-            listener = self._twins[number] = twin(number)
+        listener = self._twins.get(number) or self._twin(number)
         try:
             # Whatever mode another holder of the same listener has set: a drain never blocks.
             calls.settimeout(listener, 0.0)
@@ -159,6 +172,16 @@ class Acceptor:
             if self._parked or self._ready:
                 self._leave()
 
+    def _twin(self, number: int) -> _socket.socket:
+        """Make the listener's twin. There is one for a number: a second one, dropped, would close it."""
+        with self._mutex:
+            listener = self._twins.get(number)
+            if listener is None:
+                if self._closed:
+                    raise named_error("EBADF", "accepting from a closed Unix socket")
+                listener = self._twins[number] = twin(number)
+            return listener
+
     # ---- all below run under the mutex, unless they say otherwise
 
     def _next(self, listener: _socket.socket) -> Client | None:
@@ -175,35 +198,38 @@ class Acceptor:
             except OSError as error:
                 if isinstance(error, BlockingIOError):
                     return None
-                if error.errno in _TRANSIENT:
-                    continue
                 if error.errno in _TABLE_FULL and self._parked:
                     self._evict()
-                    continue
-                raise
-            client = self._greet(number, address, listener)
-            if client is not None:
-                return client
+                elif error.errno not in _TRANSIENT:
+                    raise
+            else:
+                client = self._greet(number, address, listener)
+                if client is not None:
+                    return client
             if time.monotonic() >= end:
                 return None
 
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
-        tcp = twin(number)
+        tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM | _NONBLOCK, 0, fileno=number)
         if self._announcers:
             own = self._announcers.pop(address, None)
             if own is not None:
                 calls.close(own)
                 return calls.close(tcp)
         parked = _Parked(tcp, address, time.monotonic())
-        if not _DONTWAIT:
-            calls.settimeout(tcp, 0.0)
         before = self.refused
-        client = self._read(parked)
-        if client is None and tcp.fileno() >= 0:
-            if len(self._parked) >= _most_parked():
-                self._evict()
-            self._parked[number] = parked
+        client = None
+        try:
+            if not _DONTWAIT:
+                _set_mode(tcp, 0.0)
+            client = self._read(parked)
+        finally:
+            # Also when Ctrl+C came in between: the next accept goes on with it.
+            if client is None and calls.fileno(tcp) >= 0:
+                if len(self._parked) >= _most_parked():
+                    self._evict()
+                self._parked[number] = parked
         if self.refused != before or len(self._parked) > ALARM_PARKED:
             self._alarm(listener)
         elif self._alarmed is not None:
@@ -235,20 +261,24 @@ class Acceptor:
                 return None
             parked.got += data
         said = hello.check(self.record, parked.address, self.address, parked.got)
-        if not _DONTWAIT:
-            calls.settimeout(tcp, None)
-        if said is None or not self._nonces.use(said.nonce) or not self._may_connect(parked.address):
+        if said is None or not self._may_connect(parked.address) or not self._nonces.use(said.nonce):
             self._refuse(tcp)
             return None
+        if not _DONTWAIT:
+            _set_mode(tcp, None)
         return Client(tcp, parked.address, said)
 
     def _may_connect(self, address: Address) -> bool:
         """Since a chmod, the secret alone is not enough: somebody may have read it before."""
-        hold = next(iter(self._holds), None)
-        if hold is None or not hold.touched():
-            return True
-        owner = system.connection_owner(address, self.address)
-        return owner is not None and hold.admits(owner)
+        hold = next(filter(None, self._holds), None)
+        try:
+            if hold is None or not hold.touched():
+                return True
+            owner = system.connection_owner(address, self.address)
+            return owner is not None and hold.admits(owner)
+        except OSError:
+            _log("a client was refused: who it is could not be asked")
+            return False
 
     def _refuse(self, tcp: _socket.socket) -> None:
         self.refused += 1
@@ -260,7 +290,10 @@ class Acceptor:
         self._refuse(self._parked.pop(number).tcp)
 
     def _feed(self, readable: set[int]) -> None:
-        """Go on reading parked connections; reset the overdue."""
+        """Reset the overdue; go on reading the others."""
+        now = time.monotonic()
+        for number in [n for n, parked in self._parked.items() if parked.deadline <= now]:
+            self._refuse(self._parked.pop(number).tcp)
         for number in readable:
             parked = self._parked.get(number)
             if parked is None:
@@ -268,11 +301,8 @@ class Acceptor:
             client = self._read(parked)
             if client is not None:
                 self._ready.append(client)
-            if client is not None or parked.tcp.fileno() < 0:
+            if client is not None or calls.fileno(parked.tcp) < 0:
                 del self._parked[number]
-        now = time.monotonic()
-        for number in [n for n, parked in self._parked.items() if parked.deadline <= now]:
-            self._refuse(self._parked.pop(number).tcp)
 
     def _alarm(self, listener: _socket.socket) -> None:
         """Somebody is being rude: a large kernel queue keeps room for the polite."""
@@ -311,53 +341,88 @@ class Acceptor:
     def _leave(self) -> None:
         """Somebody must tend what is parked or ready when no accept is running: one thread, while there is any."""
         with self._mutex:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=self._tend, name=f"samesock-{self.record.port}", daemon=True
-                )
-                self._thread.start()
+            if self._thread is not None or self._closed:
+                return
+            thread = threading.Thread(target=self._tend, name=f"samesock-{self.record.port}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # No room for another thread, or the interpreter is about to end. The next accept() looks at them.
+                _log("no thread could be started that tends clients whose hello is late")
+            else:
+                self._thread = thread
 
     def _tend(self) -> None:
-        """The thread: feed the parked, and announce the ready to whoever waits on the listener's descriptor."""
+        """The thread: feed the parked, and announce the ready to whoever waits on the listener's descriptor.
+
+        No error ends it, since others depend on it: it tells the log, once for each kind in a row, and goes on.
+        """
+        told = ""
         announced = 0
         due = 0.0
         while True:
-            with self._mutex:
-                if self._pid != os.getpid() or self._closed or not (self._parked or self._ready):
-                    for own in self._announcers.values():
-                        calls.close(own)
-                    self._retired.extend(self._announcers)
-                    self._announcers.clear()
-                    self._thread = None
-                    return
-                waiting = list(self._parked)
-                now = time.monotonic()
-                if self._ready and now >= due:
-                    self._announce()
-                    due = now + ANNOUNCE_PAUSES[min(announced, len(ANNOUNCE_PAUSES) - 1)]
-                    announced += 1
-                elif not self._ready:
-                    announced, due = 0, 0.0
-            if waiting:
-                readable = system.wait(waiting, [], TEND_SECONDS)
-            else:
+            try:
+                with self._mutex:
+                    if self._closed or not (self._parked or self._ready):
+                        self._stop_tending()
+                        return
+                    waiting = list(self._parked)
+                    now = time.monotonic()
+                    if not self._ready:
+                        announced, due = 0, 0.0
+                    elif now >= due:
+                        due = now + ANNOUNCE_PAUSES[min(announced, len(ANNOUNCE_PAUSES) - 1)]
+                        announced += 1
+                        self._announce()
+                if waiting:
+                    readable = system.wait(waiting, [], TEND_SECONDS)
+                else:
+                    time.sleep(TEND_SECONDS)
+                    readable = set()
+                with self._mutex:
+                    if not self._closed:
+                        self._feed(readable)
+            except Exception as error:  # noqa: BLE001 -- told to the log
+                if repr(error) != told:
+                    told = repr(error)
+                    _log("tending clients whose hello is late")
                 time.sleep(TEND_SECONDS)
-                readable = set()
-            with self._mutex:
-                if not self._closed:
-                    self._feed(readable)
+
+    def _stop_tending(self) -> None:
+        if self._closed:
+            self._end()
+        self._take_back()
+        self._thread = None
 
     def _announce(self) -> None:
-        """A connection to oneself makes the listener readable. It is kept until it is taken: another process that
-        holds the listener may have swallowed it, so there will be more."""
+        """Make the listener readable by a connection to oneself, unless it is readable.
+
+        The connection is kept until it is taken. Another process that holds the listener may swallow it: then the
+        listener is not readable, and there is another one. So there is never more than one in the queue, however
+        long the program takes to come.
+        """
+        number = next(iter(self._twins), None)
+        if self._announcers and (number is None or system.wait([number], [], 0.0)):
+            return
+        self._take_back()
         tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
         try:
             calls.settimeout(tcp, 0.0)
             calls.bind(tcp, ("127.0.0.1", 0))
+            code = calls.connect_ex(tcp, self.address)
+            if code not in _UNDER_WAY:
+                raise OSError(code, os.strerror(code))
             self._announcers[calls.getsockname(tcp)] = tcp
-            calls.connect_ex(tcp, self.address)
-        except OSError:
+        except BaseException:
             calls.close(tcp)
+            raise
+
+    def _take_back(self) -> None:
+        """Close the announcements; one that is still in the queue is known when it is accepted."""
+        for own in self._announcers.values():
+            calls.close(own)
+        self._retired.extend(self._announcers)
+        self._announcers.clear()
 
     def __del__(self) -> None:
         """The twins own nothing: without this, theirs would be the second close of the listeners' numbers."""
@@ -366,9 +431,7 @@ class Acceptor:
 
     def join(self, hold: Hold | None) -> None:
         """One more socket object of this process has the listener."""
-        self.holders += 1
-        if hold is not None:
-            self._holds.append(hold)
+        self._holds.append(hold)
 
     def forget(self, number: int) -> None:
         """That descriptor is about to be closed or given away."""
@@ -380,19 +443,46 @@ class Acceptor:
         """One socket object fewer; its descriptor is closed already. After the last one, reset what was parked or
         ready: their clients see it."""
         self.check_process()
-        self.holders -= 1
-        if hold is not None:
-            self._holds.remove(hold)
-        if self.holders:
-            return
         with self._mutex:
+            self._holds.remove(hold)
+            if not self._holds:
+                self._end()
+
+    def abandon(self, hold: Hold | None) -> None:
+        """The same, from a finalizer. That may run in a thread which has the mutex: so it is not taken, and the
+        tending thread, if there is one, does what is to be done."""
+        self.check_process()
+        self._holds.remove(hold)
+        if not self._holds:
             self._closed = True
-            rest = [p.tcp for p in self._parked.values()] + [c.tcp for c in self._ready]
-            own = list(self._announcers.values())
-            self._parked.clear()
-            self._ready.clear()
-            self._announcers.clear()
+            if self._thread is None:
+                self._end()
+
+    def _end(self) -> None:
+        self._closed = True
+        rest = [p.tcp for p in self._parked.values()] + [c.tcp for c in self._ready]
+        self._parked.clear()
+        self._ready.clear()
         for tcp in rest:
             _reset(tcp)
-        for tcp in own:
-            calls.close(tcp)
+        self._take_back()
+
+
+def _set_mode(tcp: _socket.socket, timeout: float | None) -> None:
+    try:
+        calls.settimeout(tcp, timeout)
+    except OSError:
+        pass  # reset by its peer already, says Winsock; so will the next call
+
+
+_living: WeakSet[Acceptor] = WeakSet()
+
+
+def _check_all() -> None:
+    for acceptor in list(_living):
+        acceptor.check_process()
+
+
+if hasattr(os, "register_at_fork"):
+    # At once, not at the child's first accept: a copy of a waiting connection would hide its end from the client.
+    os.register_at_fork(after_in_child=_check_all)

@@ -19,7 +19,7 @@ import struct
 from samesock._address import refusal, unix_path
 from samesock._errors import named_error
 from samesock.backend import Hold, system
-from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, ignored_options, rendezvous
+from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, ends, ignored_options, rendezvous
 from samesock.unix.accepting import Acceptor
 from samesock.unix.adoption import (
     State,
@@ -123,10 +123,11 @@ class EmulatedEnd:
         # Accepted sockets inherit it: no call for each of them (seen on Linux and under Wine).
         calls.setsockopt(sock, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         calls.listen(sock, backlog)
-        if self._acceptor is None:
+        acceptor = self._acceptor or self._found()
+        if acceptor is None:
             self._listen_as(state.record, backlog)
         else:
-            self._acceptor.backlog = backlog
+            acceptor.backlog = backlog
 
     def _listen_as(self, record: Record, backlog: int) -> None:
         if self._hold is not None:
@@ -138,21 +139,36 @@ class EmulatedEnd:
     def accept(self, sock: _socket.socket) -> tuple[int, EmulatedEnd, Name]:
         """One proven client."""
         number = _number(sock)
-        if self._acceptor is None:
+        acceptor = self._acceptor or self._found()
+        if acceptor is None:
             raise named_error("EINVAL", "accepting from a Unix socket that does not listen")
-        client = self._acceptor.accept(number, calls.gettimeout(sock))
+        client = acceptor.accept(number, calls.gettimeout(sock))
         said = client.hello
         end = EmulatedEnd(
             State(
                 role="connected",
                 name=self.state.name,
                 peer_name=said.name,
-                local=self._acceptor.address,
+                local=acceptor.address,
                 remote=client.address,
                 claim=(said.pid, said.uid),
             )
         )
         return calls.detach(client.tcp), end, os.fsdecode(said.name)
+
+    def _found(self) -> Acceptor | None:
+        """What a duplicate has listened with that was made before; anew, if that one is closed."""
+        state = self.state
+        if state.role != "listening" or state.record is None:
+            return None
+        siblings = (other for other in ends.all() if isinstance(other, EmulatedEnd) and other.state is state)
+        acceptor = next(filter(None, (sibling._acceptor for sibling in siblings)), None)  # noqa: SLF001
+        if acceptor is None:
+            self._listen_as(state.record, _socket.SOMAXCONN)
+        else:
+            acceptor.join(self._hold)
+            self._acceptor = acceptor
+        return self._acceptor
 
     # ---- the client's call
 
@@ -167,6 +183,7 @@ class EmulatedEnd:
                 connecting.check(tcp, path)
             finally:
                 tcp.detach()
+                _restore_mode(sock)
             if state.role == "connected":
                 raise named_error("EISCONN", _CONNECTING, os.fsdecode(path))
             raise named_error("EINVAL", f"{_CONNECTING} that listens", os.fsdecode(path))
@@ -311,6 +328,16 @@ class EmulatedEnd:
             calls.close(sock)
             if acceptor is not None:
                 acceptor.leave(hold)
+
+    def __del__(self) -> None:
+        """For a socket that is dropped and not closed: C has closed its descriptor by now, and knows of nothing else.
+        Without this the name would live on, and its port be anybody's."""
+        hold, self._hold = self._hold, None
+        acceptor, self._acceptor = self._acceptor, None
+        if hold is not None:
+            hold.close()
+        if acceptor is not None:
+            acceptor.abandon(hold)
 
 
 def _number(sock: _socket.socket) -> int:
