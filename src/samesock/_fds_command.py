@@ -34,17 +34,25 @@ def _interval(text: str) -> float:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("pid", nargs="?", type=int, help="the process to look into; this command itself if omitted")
+    parser.add_argument(
+        "pid", nargs="?", type=int, help="the process to look into; this command itself if omitted"
+    )
     parser.add_argument("--json", action="store_true", help="JSON as docs/fdtable-schema.md describes it")
-    parser.add_argument("--kind", action="append", choices=get_args(Kind), metavar="KIND", help="only this kind (repeat)")
+    parser.add_argument(
+        "--kind", action="append", choices=get_args(Kind), metavar="KIND", help="only this kind (repeat)"
+    )
     parser.add_argument("--inheritable", action="store_true", help="only what a child process would inherit")
     parser.add_argument("--children", action="store_true", help="the process's descendants as well")
-    parser.add_argument("--all", action="store_true", help="events, threads and other handles of Windows as well")
+    parser.add_argument(
+        "--all", action="store_true", help="events, threads and other handles of Windows as well"
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
         "--watch", nargs="?", type=_interval, const=1.0, metavar="SECONDS", help="show changes as they happen"
     )
-    how.add_argument("--diff", type=Path, metavar="FILE", help="compare with a table saved by --json; exit 1 if unequal")
+    how.add_argument(
+        "--diff", type=Path, metavar="FILE", help="compare with a table saved by --json; exit 1 if unequal"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -101,7 +109,10 @@ def _filter(arguments: argparse.Namespace) -> Callable[[Snapshot], Snapshot]:
         kept = tuple(one for one in snapshot if fits(one))
         notes = snapshot.notes
         if not kinds and not arguments.inheritable and len(kept) < len(snapshot):
-            notes = (*notes, f"{len(snapshot) - len(kept)} events, keys and other handles are not shown: --all")
+            notes = (
+                *notes,
+                f"{len(snapshot) - len(kept)} events, keys and other handles are not shown: --all",
+            )
         return replace(snapshot, descriptors=kept, notes=notes)
 
     return chosen

@@ -16,7 +16,9 @@ SPACE: Space = "fd" if hasattr(os, "fork") else "socket"
 
 
 def test_a_new_object_is_a_new_key(tmp_path: Path) -> None:
-    """Whatever is opened between two snapshots is in the second and not in the first; closed, it is gone again."""
+    """Whatever is opened between two snapshots is in the second and not in the first; closed, it is gone
+    again.
+    """
     before = keys()
     (tmp_path / "file").touch()
     with socket.socket() as sock, open(tmp_path / "file") as file:
@@ -62,7 +64,9 @@ def test_a_stream_socket_and_a_datagram_socket_differ() -> None:
 
 
 def test_two_eventfds_differ_and_a_duplicate_does_not() -> None:
-    """Anonymous objects share one inode; an eventfd's own number tells two apart, and a dup is the same object."""
+    """Anonymous objects share one inode; an eventfd's own number tells two apart, and a dup is the same
+    object.
+    """
     if sys.platform != "linux":
         pytest.skip("needs eventfd")
     first, second = os.eventfd(0), os.eventfd(0)

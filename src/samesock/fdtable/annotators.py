@@ -1,7 +1,7 @@
 """The door through which those who know more than the kernel complete a record.
 
-An emulated Unix socket is TCP to the kernel and a path to its user; a tracer knows who opened a descriptor. They
-register here; the table never asks for them by name. What must never be put here: an annotator.
+An emulated Unix socket is TCP to the kernel and a path to its user; a tracer knows who opened a descriptor.
+They register here; the table never asks for them by name. What must never be put here: an annotator.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ _annotators: list[Annotator] = []
 
 
 def register_annotator(annotator: Annotator) -> Callable[[], None]:
-    """Have `annotator` complete the records of every snapshot from now on; call the result to take it out again.
+    """Have `annotator` complete the records of every snapshot from now on; call the result to take it out
+    again.
 
-    It gets the record with the kernel's addresses in `record.socket` (`None` for what is no socket). Later ones see
-    what earlier ones changed. An annotator that raises loses nothing: its error is noted in the record's `partial`.
+    It gets the record with the kernel's addresses in `record.socket` (`None` for what is no socket). Later
+    ones see what earlier ones changed. An annotator that raises loses nothing: its error is noted in the
+    record's `partial`.
 
     Portability: native everywhere.
     """
@@ -79,9 +81,11 @@ def annotated(record: OpenDescriptor) -> OpenDescriptor:
     for annotator in tuple(_annotators):
         try:
             note = annotator(record)
-        except Exception as failure:  # someone else's code: the table survives it and says so
+        except Exception as failure:  # noqa: BLE001  (someone else's code: the table survives it and says so)
             name = getattr(annotator, "__qualname__", repr(annotator))
-            record = replace(record, partial=(*record.partial, f"{name}: {type(failure).__name__}: {failure}"))
+            record = replace(
+                record, partial=(*record.partial, f"{name}: {type(failure).__name__}: {failure}")
+            )
             continue
         if note is not None:
             record = applied(record, note)

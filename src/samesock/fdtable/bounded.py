@@ -1,8 +1,8 @@
 """Questions to the kernel that may never come back, asked from a thread that can be given up.
 
-On Windows a query of a synchronous pipe waits behind the read that is under way on it. Such a question is put here,
-with a limit; when it passes, the thread is abandoned (it is a daemon and ends with its question) and the caller is
-told so. What must never be put here: what to ask.
+On Windows a query of a synchronous pipe waits behind the read that is under way on it. Such a question is put
+here, with a limit; when it passes, the thread is abandoned (it is a daemon and ends with its question) and
+the caller is told so. What must never be put here: what to ask.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def ask(question: Callable[[], T], limit: float = LIMIT) -> T:
     def serve() -> None:
         try:
             answers.append(question())
-        except BaseException as failure:  # carried to the caller, whatever it is
+        except BaseException as failure:  # noqa: BLE001  (carried to the caller, whatever it is)
             failures.append(failure)
         answered.set()
 

@@ -1,7 +1,7 @@
 """Tables for a terminal, in rich's colours: the same cells as `plain`, folded to the window.
 
-rich is the extra `cli` and imported here alone; without it the command falls back to plain text. What must never be
-put here: a cell's words.
+rich is the extra `cli` and imported here alone; without it the command falls back to plain text. What must
+never be put here: a cell's words.
 """
 
 from __future__ import annotations
@@ -78,16 +78,19 @@ def marked(
     for one in changes.closed:
         styles.setdefault((one.pid, one.space, one.number), CLOSED)
         records.setdefault((one.pid, one.space, one.number), one)
-    for pair in (*changes.replaced, *changes.changed):
-        one = pair.after
+    for one in (*(swap.after for swap in changes.replaced), *(change.after for change in changes.changed)):
         styles[one.pid, one.space, one.number] = CHANGED
         records[one.pid, one.space, one.number] = one
     order = ("fd", "socket", "handle")
     return sorted(records.values(), key=lambda one: (one.pid, order.index(one.space), one.number)), styles
 
 
-def watch(look: Callable[[], Snapshot], compare: Callable[[Snapshot, Snapshot], Difference], interval: float) -> None:
-    """Redraw the table every `interval` seconds with what changed highlighted, until interrupted or it ends."""
+def watch(
+    look: Callable[[], Snapshot], compare: Callable[[Snapshot, Snapshot], Difference], interval: float
+) -> None:
+    """Redraw the table every `interval` seconds with what changed highlighted, until interrupted or it
+    ends.
+    """
     before = look()
     with Live(table(before, len(before.pids) > 1), auto_refresh=False) as live:
         live.refresh()

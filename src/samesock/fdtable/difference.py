@@ -1,7 +1,7 @@
 """What changed between two snapshots: pure.
 
-A descriptor is (process, space, number, identity): an equal number with another identity is a replacement, not the
-same descriptor. What must never be put here: waiting, or taking a snapshot.
+A descriptor is (process, space, number, identity): an equal number with another identity is a replacement,
+not the same descriptor. What must never be put here: waiting, or taking a snapshot.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 from samesock.fdtable.model import OpenDescriptor
 from samesock.fdtable.words import Space
 
-# Fields that may differ between two looks at one unchanged object: who holds it in Python, which source answered.
+# Fields that may differ between two looks at one unchanged object: who holds it in Python, which source
+# answered.
 _NOT_COMPARED = frozenset(("owner", "origin", "source", "partial", "identity", "detail"))
 
 
@@ -87,8 +88,8 @@ def changed_fields(before: OpenDescriptor, after: OpenDescriptor) -> tuple[str, 
 def diff(before: Iterable[OpenDescriptor], after: Iterable[OpenDescriptor]) -> Difference:
     """What was opened, closed, replaced and changed from `before` to `after` (snapshots, or any records).
 
-    Number reuse is seen: `close(5)` and an `open` that gets 5 again is one `Replaced`. Where the system has no
-    identity that outlives an object (see `keys`), a reuse for an equal object looks like no change.
+    Number reuse is seen: `close(5)` and an `open` that gets 5 again is one `Replaced`. Where the system has
+    no identity that outlives an object (see `keys`), a reuse for an equal object looks like no change.
 
     Portability: native everywhere.
     """
@@ -113,6 +114,8 @@ def diff(before: Iterable[OpenDescriptor], after: Iterable[OpenDescriptor]) -> D
 
 
 def space_of(thing: object) -> Space | None:
-    """The space that an object says its number belongs to (`samesock.fd.Descriptor` does); `None` if it is silent."""
+    """The space that an object says its number belongs to (`samesock.fd.Descriptor` does); `None` if it is
+    silent.
+    """
     space = getattr(thing, "space", None)
     return space if space in ("fd", "socket", "handle") else None

@@ -1,9 +1,10 @@
 """The cheap half of Windows: which handles of this process are descriptors, and the identity of each.
 
-Only handles of type File count here (files, directories, pipes, sockets, consoles, devices). Whether one is a socket
-is asked with `getsockopt(SO_TYPE)`, which answers WSAENOTSOCK for anything else, and never with `getsockname`: that
-gives WSAEINVAL for an unbound socket, and Wine gives 10045 for a pipe. What must never be put here: names and
-addresses of handles, which can block; those are `ntquery`'s, in a thread that can be given up.
+Only handles of type File count here (files, directories, pipes, sockets, consoles, devices). Whether one is a
+socket is asked with `getsockopt(SO_TYPE)`, which answers WSAENOTSOCK for anything else, and never with
+`getsockname`: that gives WSAEINVAL for an unbound socket, and Wine gives 10045 for a pipe. What must never be
+put here: names and addresses of handles, which can block; those are `ntquery`'s, in a thread that can be
+given up.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ _type_names: dict[int, str] = {}
 def type_name(row: HandleRow) -> str:
     """The type of the handle's object ("File", "Event"); "" when it was closed meanwhile.
 
-    An index means one type until the system is started again, so each is asked once. The question never blocks.
+    An index means one type until the system is started again, so each is asked once. The question never
+    blocks.
     """
     known = _type_names.get(row.type_index)
     if known is None:
@@ -78,9 +80,9 @@ class _Memory:
 def runtime_descriptors(files: int) -> dict[int, int]:
     """Handle to CRT descriptor, for the first descriptors; `files` is how many File handles there are.
 
-    The C runtime hands out the lowest free number, so descriptors lie below the greatest number of files that were
-    ever open at once, which is what the scan remembers. Scanning all 8,192 costs 6.7 ms under Wine. A descriptor
-    that `dup2` put higher than that is shown as its handle: nothing is lost but the number.
+    The C runtime hands out the lowest free number, so descriptors lie below the greatest number of files that
+    were ever open at once, which is what the scan remembers. Scanning all 8,192 costs 6.7 ms under Wine. A
+    descriptor that `dup2` put higher than that is shown as its handle: nothing is lost but the number.
     """
     if sys.platform != "win32":
         return {}
@@ -113,8 +115,8 @@ def file_type(handle: int) -> int:
 def socket_option(handle: int, name: int, size: int) -> bytes | None:
     """An option of level SOL_SOCKET as bytes; `None` for what is no socket or has no such option.
 
-    Not by Python's class: that asks `getsockname` first, raises an audit event for each handle it is tried on, and
-    closes what it adopted when it is forgotten.
+    Not by Python's class: that asks `getsockname` first, raises an audit event for each handle it is tried
+    on, and closes what it adopted when it is forgotten.
     """
     import _socket  # noqa: F401  (its import starts Winsock)
 
@@ -156,7 +158,8 @@ def _look(row: HandleRow, number: int | None) -> Identity:
 def look_all(rows: list[tuple[HandleRow, int | None]]) -> dict[HandleRow, Identity]:
     """`_look` at every row, without ever blocking: a row that gives no answer keeps its last one.
 
-    A row can only block while somebody's read or lock is under way on it, so a later look finds the same object.
+    A row can only block while somebody's read or lock is under way on it, so a later look finds the same
+    object.
     """
     answers: dict[HandleRow, Identity] = {}
     waiting = list(rows)

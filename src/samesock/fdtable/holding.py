@@ -1,7 +1,7 @@
 """Who else holds a descriptor: the same object, or what looks like it, in other processes.
 
-A port stays busy until the last holder lets go, and a pipe never ends. What must never be put here: looking for the
-other *end* of an object; that is `linking`'s.
+A port stays busy until the last holder lets go, and a pipe never ends. What must never be put here: looking
+for the other *end* of an object; that is `linking`'s.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from samesock.fdtable.words import Space
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """One descriptor in another process. Not `sure`: an equal path or equal addresses, all that this system tells."""
+    """One descriptor in another process. Not `sure`: an equal path or equal addresses, all that this system
+    tells.
+    """
 
     pid: int
     number: int
@@ -64,7 +66,9 @@ def same_open_file(mine: int, pid: int, number: int) -> bool | None:
 
 
 def _in_procfs(record: OpenDescriptor, pid: int) -> Iterator[tuple[int, Space, bool]]:
-    """The numbers under which process `pid` holds the object; `PermissionError` when it may not be looked into."""
+    """The numbers under which process `pid` holds the object; `PermissionError` when it may not be looked
+    into.
+    """
     wanted = record.identity[:3]
     # A socket or pipe has an inode of its own; a file's or an epoll's is shared by every other opening of it.
     unique = record.kind in ("socket", "pipe")
@@ -86,7 +90,11 @@ def _alike(one: OpenDescriptor, other: OpenDescriptor) -> bool:
         return False
     if one.socket is not None and other.socket is not None:
         a, b = one.socket, other.socket
-        return a.local not in (None, "") and (a.protocol, a.local, a.remote) == (b.protocol, b.local, b.remote)
+        return a.local not in (None, "") and (a.protocol, a.local, a.remote) == (
+            b.protocol,
+            b.local,
+            b.remote,
+        )
     return one.path is not None and one.path == other.path and one.access == other.access
 
 
@@ -99,9 +107,9 @@ def _in_table(record: OpenDescriptor, pid: int) -> Iterator[tuple[int, Space, bo
 def holders(thing: object, among: Iterable[int] | None = None) -> Holders:
     """The other processes that hold `thing` (a number or anything with `fileno()`), itself open in this one.
 
-    Looks into the processes `among`, all that exist when it is not given; those that end meanwhile are left out. On
-    Linux an inherited or passed descriptor is told from another opening of the same file by kcmp(2); where that is
-    not to be had, and on every other system, a holder that only looks like one is not `sure`.
+    Looks into the processes `among`, all that exist when it is not given; those that end meanwhile are left
+    out. On Linux an inherited or passed descriptor is told from another opening of the same file by kcmp(2);
+    where that is not to be had, and on every other system, a holder that only looks like one is not `sure`.
 
     Raises as `describe` does.
 

@@ -1,7 +1,7 @@
 """The table as JSON and back: the schema of docs/fdtable-schema.md, version 1.
 
-Version 1 grows only: a field may be added, none is renamed, removed or given another meaning without a new version.
-What must never be put here: rendering for people.
+Version 1 grows only: a field may be added, none is renamed, removed or given another meaning without a new
+version. What must never be put here: rendering for people.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ T = TypeVar("T")
 
 
 class SchemaError(ValueError):
-    """A document that is not a snapshot of this schema: the message names what is wrong with it, and where."""
+    """A document that is not a snapshot of this schema: the message names what is wrong with it, and
+    where.
+    """
 
 
 def record(one: OpenDescriptor) -> dict[str, object]:
@@ -66,7 +68,9 @@ def dumps(snapshot: Snapshot, indent: int | None = None) -> str:
 
 
 def loads(text: str) -> Snapshot:
-    """The snapshot in `text`; `SchemaError` for another schema or version, or a document that is not whole."""
+    """The snapshot in `text`; `SchemaError` for another schema or version, or a document that is not
+    whole.
+    """
     try:
         whole = json.loads(text)
     except ValueError as failure:
@@ -74,7 +78,9 @@ def loads(text: str) -> Snapshot:
     if not isinstance(whole, dict) or whole.get("schema") != SCHEMA:
         raise SchemaError(f'not a snapshot: its "schema" is not "{SCHEMA}"')
     if whole.get("version") != VERSION:
-        raise SchemaError(f"version {whole.get('version')!r} of the schema; this program reads version {VERSION}")
+        raise SchemaError(
+            f"version {whole.get('version')!r} of the schema; this program reads version {VERSION}"
+        )
     try:
         records = tuple(_record(one) for one in whole["descriptors"])
         return Snapshot(

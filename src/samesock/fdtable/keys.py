@@ -1,9 +1,9 @@
 """The key snapshot: what is open in this process right now, as numbers and identities and nothing else.
 
-A leak checker takes one at every test's boundary, so it must cost microseconds (Linux 6.18: 18 us at 3 descriptors,
-57 us at 20) and must load neither ctypes nor psutil where the kernel needs neither. What must never be put here:
-paths, addresses, owners or any other detail; those belong to `describing` and are read only when two key snapshots
-differ.
+A leak checker takes one at every test's boundary, so it must cost microseconds (Linux 6.18: 18 us at 3
+descriptors, 57 us at 20) and must load neither ctypes nor psutil where the kernel needs neither. What must
+never be put here: paths, addresses, owners or any other detail; those belong to `describing` and are read
+only when two key snapshots differ.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _PROC = "/proc/self/fd"
 def anonymous_identity(number: int, device: int, inode: int) -> Identity:
     """The identity of an object without a file type: epoll, eventfd, inotify and their like share one inode.
 
-    `readlink` tells the kinds apart, and an eventfd has an id of its own in fdinfo. The id tells living ones apart
-    and is reused after them (seen on Linux 6.18: the next eventfd got the same one), and epoll and the rest have
-    none: two that follow one another under the same number cannot be told apart.
+    `readlink` tells the kinds apart, and an eventfd has an id of its own in fdinfo. The id tells living ones
+    apart and is reused after them (seen on Linux 6.18: the next eventfd got the same one), and epoll and the
+    rest have none: two that follow one another under the same number cannot be told apart.
     """
     link = os.readlink(f"{_PROC}/{number}")
     if link != "anon_inode:[eventfd]":
@@ -46,7 +46,9 @@ def _stat_identity(number: int) -> Identity | None:
 
 
 def procfs_keys() -> dict[Key, Identity]:
-    """Every descriptor of this process, from /proc: the listing's own descriptor, gone by then, is left out."""
+    """Every descriptor of this process, from /proc: the listing's own descriptor, gone by then, is left
+    out.
+    """
     found: dict[Key, Identity] = {}
     fstat = os.fstat
     for name in os.listdir(_PROC):
@@ -64,7 +66,9 @@ def procfs_keys() -> dict[Key, Identity]:
 
 
 def listed_keys(numbers: Callable[[], list[int]]) -> dict[Key, Identity]:
-    """Every descriptor of this process, given a function that lists their numbers and perhaps its own besides."""
+    """Every descriptor of this process, given a function that lists their numbers and perhaps its own
+    besides.
+    """
     found: dict[Key, Identity] = {}
     for number in numbers():
         identity = _stat_identity(number)
@@ -97,14 +101,15 @@ def _probe() -> Callable[[], dict[Key, Identity]]:
 def keys() -> dict[Key, Identity]:
     """What is open in this process: (space, number) and the identity of the object behind it.
 
-    Two snapshots are compared with `==` and by set operations on their items. A number that was closed and opened
-    again for another object has another identity; so has a socket on POSIX, always. Not told apart: the same file
-    opened twice in a row, two epoll, eventfd, inotify, timerfd or signalfd objects that follow one another, and on a
-    Windows that hides the kernel's addresses two sockets of one family and type with the same handle.
+    Two snapshots are compared with `==` and by set operations on their items. A number that was closed and
+    opened again for another object has another identity; so has a socket on POSIX, always. Not told apart:
+    the same file opened twice in a row, two epoll, eventfd, inotify, timerfd or signalfd objects that follow
+    one another, and on a Windows that hides the kernel's addresses two sockets of one family and type with
+    the same handle.
 
     On Windows the keys are the handles of type File (files, directories, pipes, sockets, consoles, devices):
-    events, threads and the like come and go with the system's own libraries and are no business of a caller's.
-    A handle behind a CRT descriptor appears once, as ("fd", number).
+    events, threads and the like come and go with the system's own libraries and are no business of a
+    caller's. A handle behind a CRT descriptor appears once, as ("fd", number).
 
     Raises `OSError` when no source on this system can be read. Never blocks.
 

@@ -1,7 +1,7 @@
 """macOS: what libproc says of the processes of one's own user, peers of AF_UNIX sockets and pipes included.
 
-Seen by tests alone, through a replaced table of calls: no run of ours has seen macOS. What must never be put here:
-declarations, which are `ffi.libproc`'s.
+Seen by tests alone, through a replaced table of calls: no run of ours has seen macOS. What must never be put
+here: declarations, which are `ffi.libproc`'s.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ class _Reader:
         }
 
     def record(self, row: declared.proc_fdinfo) -> OpenDescriptor:
-        """The record of one row; one whose details are refused says why; `OSError` (EBADF) if it was closed."""
+        """The record of one row; one whose details are refused says why; `OSError` (EBADF) if it was
+        closed.
+        """
         read = self._by_type.get(row.proc_fdtype)
         if read is None:
             return self._bare(row.proc_fd, "other", f"type {row.proc_fdtype} of libproc's", "")
@@ -185,7 +187,16 @@ class _Reader:
         made = self._made(number, "socket", ("so", answer.soi_so), answer.pfi)
         path = info.local if info.family == "AF_UNIX" and isinstance(info.local, str) and info.local else None
         return OpenDescriptor(
-            number, "fd", "socket", made.identity, self.pid, made.inheritable, "rw", path, socket=info, source=(name,)
+            number,
+            "fd",
+            "socket",
+            made.identity,
+            self.pid,
+            made.inheritable,
+            "rw",
+            path,
+            socket=info,
+            source=(name,),
         )
 
     def _pipe(self, number: int) -> OpenDescriptor:
@@ -217,7 +228,9 @@ class _Reader:
 
 
 def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
-    """Every descriptor of the process. `ProcessLookupError` for one gone, `PermissionError` for one hidden."""
+    """Every descriptor of the process. `ProcessLookupError` for one gone, `PermissionError` for one
+    hidden.
+    """
     try:
         rows = declared.list_descriptors(pid)
     except OSError as failure:

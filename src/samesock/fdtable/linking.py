@@ -23,8 +23,12 @@ def _plain(address: Address) -> Address:
     return address
 
 
-def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int, int]) -> tuple[Hashable, Hashable]:
-    """What the record is found under, and what its other end is; `None` for what is not known or has no end."""
+def _ends(
+    one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int, int]
+) -> tuple[Hashable, Hashable]:
+    """What the record is found under, and what its other end is; `None` for what is not known or has no
+    end.
+    """
     info = one.socket
     if info is not None and info.family == "AF_UNIX":
         inode = one.identity[1] if len(one.identity) > 1 else 0
@@ -52,15 +56,18 @@ def _ends(one: OpenDescriptor, unix: Mapping[int, UnixRow], queues: Mapping[int,
 
 
 Ends = dict[tuple[int, int], tuple[Hashable, Hashable]]
-"""By process and number, for kernels that name both ends of an object: what it is, and what its other end is."""
+"""By process and number, for kernels that name both ends of an object: what it is, and what its other end
+is.
+"""
 
 
 def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow], told: Ends | None = None) -> None:
-    """Give `records`, still unseen by any caller, the peers among them; `unix` is the kernel's table by inode.
+    """Give `records`, still unseen by any caller, the peers among them; `unix` is the kernel's table by
+    inode.
 
-    Connected AF_UNIX sockets by their inodes (a client that still waits in a backlog gets the listener, `pending`),
-    IP connections by their two addresses, pipes by their inode and opposite access, terminals by their number. Of
-    several duplicates the one in the same process with the lowest number is named.
+    Connected AF_UNIX sockets by their inodes (a client that still waits in a backlog gets the listener,
+    `pending`), IP connections by their two addresses, pipes by their inode and opposite access, terminals by
+    their number. Of several duplicates the one in the same process with the lowest number is named.
     """
     queues = {client: inode for inode, row in unix.items() for client in row.waiting}
     found: dict[Hashable, list[OpenDescriptor]] = {}
@@ -78,10 +85,12 @@ def link(records: list[OpenDescriptor], unix: Mapping[int, UnixRow], told: Ends 
         candidates = found.get(other)
         if candidates is None:
             continue
-        best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda peer: _nearness(peer, one))
+        best = (
+            candidates[0] if len(candidates) == 1 else min(candidates, key=lambda peer: _nearness(peer, one))
+        )
         pending = best.socket is not None and best.socket.listening is True
-        # The records are ours alone until we return them; `dataclasses.replace` takes 24 us for each, a quarter of
-        # a snapshot of 10,000.
+        # The records are ours alone until we return them; `dataclasses.replace` takes 24 us for each, a
+        # quarter of a snapshot of 10,000.
         object.__setattr__(one, "peer", drafting.peer(best.number, best.pid, best.space, pending))
 
 

@@ -1,7 +1,7 @@
 """What Linux's /proc says of a descriptor, decoded: its kind from mode and link, its details from fdinfo.
 
-Pure: text and numbers in, words out, so that it is tested without the objects. What must never be put here: reading
-anything.
+Pure: text and numbers in, words out, so that it is tested without the objects. What must never be put here:
+reading anything.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ O_CLOEXEC = 0o2000000
 O_PATH = 0o10000000
 O_ACCMODE = 0o3
 
-# Major numbers of character devices that are terminals (Documentation/admin-guide/devices.txt): 4 consoles and
-# serial ports, 5 /dev/tty and /dev/ptmx, 136 to 143 pty slaves, 188 USB and 204 on-board serial ports.
+# Major numbers of character devices that are terminals (Documentation/admin-guide/devices.txt): 4 consoles
+# and serial ports, 5 /dev/tty and /dev/ptmx, 136 to 143 pty slaves, 188 USB and 204 on-board serial ports.
 _TERMINALS = frozenset((4, 5, 188, 204, *range(136, 144)))
 
 _ANONYMOUS: dict[str, Kind] = {
@@ -26,6 +26,8 @@ _ANONYMOUS: dict[str, Kind] = {
     "[io_uring]": "io_uring", "[perf_event]": "perf", "bpf-map": "bpf", "bpf-prog": "bpf", "bpf_link": "bpf",
     "bpf_iter": "bpf", "btf": "bpf",
 }  # fmt: skip
+
+_FORMS: dict[int, Kind] = {stat.S_IFDIR: "dir", stat.S_IFBLK: "block", stat.S_IFLNK: "symlink"}
 
 DETAILED: frozenset[Kind] = frozenset(
     ("epoll", "eventfd", "inotify", "timerfd", "signalfd", "fanotify", "pidfd", "tty")
@@ -41,27 +43,23 @@ def kind(mode: int, device: int, link: str) -> Kind:
     if link.startswith("anon_inode:"):
         return _ANONYMOUS.get(link[11:], "anon")
     if form == stat.S_IFREG:
-        if link.startswith("/memfd:"):
-            return "memfd"
-        if link.startswith("/"):
-            return "file"
-        # "net:[4026531840]" is a namespace; pidfds have a file system of their own since Linux 6.9.
-        if link.startswith("pidfd:"):
-            return "pidfd"
-        return "namespace" if ":[" in link else "anon"
+        return _regular(link)
     if form == stat.S_IFIFO:
         return "pipe" if link.startswith("pipe:") else "fifo"
-    if form == stat.S_IFDIR:
-        return "dir"
     if form == stat.S_IFCHR:
         return "tty" if device >> 8 & 0xFFF in _TERMINALS else "char"
-    if form == stat.S_IFBLK:
-        return "block"
-    if form == stat.S_IFLNK:
-        return "symlink"
+    return _FORMS.get(form) or ("other" if link.startswith("/") else "anon")
+
+
+def _regular(link: str) -> Kind:
+    if link.startswith("/memfd:"):
+        return "memfd"
+    if link.startswith("/"):
+        return "file"
+    # pidfds have a file system of their own since Linux 6.9; "net:[4026531840]" is a namespace.
     if link.startswith("pidfd:"):
         return "pidfd"
-    return "anon" if not link.startswith("/") else "other"
+    return "namespace" if ":[" in link else "anon"
 
 
 class FdInfo(NamedTuple):
@@ -76,7 +74,7 @@ def parse_fdinfo(text: str) -> FdInfo:
     lines: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        if name.startswith("inotify ") or name.startswith("fanotify "):
+        if name.startswith(("inotify ", "fanotify ")):
             name = "watch"
         lines.setdefault(name.strip(), []).append(value.strip())
     try:

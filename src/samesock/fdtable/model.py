@@ -1,8 +1,9 @@
 """The record of one open descriptor, and what it is made of: data without behaviour.
 
-Every provider fills the same records, and everything a user sees (tables, JSON, differences) is made from them
-alone. A field that could not be read is `None` and named in `partial` with the reason, so that a short answer never
-looks like a complete one. What must never be put here: calls to any system, and anything that knows one.
+Every provider fills the same records, and everything a user sees (tables, JSON, differences) is made from
+them alone. A field that could not be read is `None` and named in `partial` with the reason, so that a short
+answer never looks like a complete one. What must never be put here: calls to any system, and anything that
+knows one.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Literal
 from samesock.fdtable.words import Identity, Key, Kind, Space
 
 Address = str | tuple[int | str, ...]
-"""As Python's sockets give it: (host, port) for IP, a path for AF_UNIX ("" unnamed, a first "\\0" abstract), a tuple
-of numbers for the rest. An IPv6 host with a scope is written host%scope."""
+"""As Python's sockets give it: (host, port) for IP, a path for AF_UNIX ("" unnamed, a first "\\0" abstract),
+a tuple of numbers for the rest. An IPv6 host with a scope is written host%scope."""
 
 Access = Literal["r", "w", "rw", "path"]
 """What the descriptor may do; "path" is Linux's O_PATH, which may neither read nor write."""
@@ -26,7 +27,8 @@ Transport = Literal["native", "emulated"]
 class Peer:
     """The other end of a socket, pipe or terminal, as far as it was found.
 
-    `pending`: the connection still waits in the queue of the listener that `number` names; nobody has accepted it.
+    `pending`: the connection still waits in the queue of the listener that `number` names; nobody has
+    accepted it.
     """
 
     number: int | None = None
@@ -39,9 +41,9 @@ class Peer:
 class SocketInfo:
     """What the kernel says of a socket, in the names of the `socket` module.
 
-    `state` is TCP's own ("LISTEN", "ESTABLISHED", ...); for other kinds "LISTEN", "ESTABLISHED" when there is a peer,
-    and "UNCONNECTED". `backlog` is the limit that `listen` set, `queued` how many connections wait to be accepted,
-    `in_flight` how many descriptors lie in its queue as SCM_RIGHTS.
+    `state` is TCP's own ("LISTEN", "ESTABLISHED", ...); for other kinds "LISTEN", "ESTABLISHED" when there is
+    a peer, and "UNCONNECTED". `backlog` is the limit that `listen` set, `queued` how many connections wait to
+    be accepted, `in_flight` how many descriptors lie in its queue as SCM_RIGHTS.
     """
 
     family: str | None = None
@@ -67,7 +69,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of the stack that opened a descriptor; `text` is the source line, "" when it is not to be had."""
+    """One frame of the stack that opened a descriptor; `text` is the source line, "" when it is not to be
+    had.
+    """
 
     file: str
     line: int
@@ -86,9 +90,10 @@ class Origin:
 class OpenDescriptor:
     """One open descriptor of one process.
 
-    `number` is what the process calls it, in the space `space`; -1 when a source lists the object without its number
-    (psutil does for Windows). `path` is without Linux's " (deleted)", which `deleted` stands for. `detail` is one
-    line about what no other field holds: an eventfd's count, what an epoll watches, which end of a pipe it is.
+    `number` is what the process calls it, in the space `space`; -1 when a source lists the object without its
+    number (psutil does for Windows). `path` is without Linux's " (deleted)", which `deleted` stands for.
+    `detail` is one line about what no other field holds: an eventfd's count, what an epoll watches, which end
+    of a pipe it is.
     """
 
     number: int

@@ -1,4 +1,6 @@
-"""The names of socket families, types, protocols and states, as numbers of each kernel: tables and nothing else."""
+"""The names of socket families, types, protocols and states, as numbers of each kernel: tables and nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +47,8 @@ BSD_TCP_STATES = {
     7: "CLOSING", 8: "LAST_ACK", 9: "FIN_WAIT2", 10: "TIME_WAIT",
 }  # fmt: skip
 
-# The kernel's name of a protocol (struct proto's), which any process can read of any socket in /proc by the extended
-# attribute system.sockprotoname: family, type and protocol, as far as that name tells them.
+# The kernel's name of a protocol (struct proto's), which any process can read of any socket in /proc by the
+# extended attribute system.sockprotoname: family, type and protocol, as far as that name tells them.
 LINUX_PROTOCOL_NAMES: dict[str, tuple[str, str | None, str | None]] = {
     "TCP": ("AF_INET", "SOCK_STREAM", "TCP"),
     "TCPv6": ("AF_INET6", "SOCK_STREAM", "TCP"),
@@ -84,7 +86,9 @@ def type_name(number: int) -> str:
 
 
 def protocol_name(family: str, number: int) -> str | None:
-    """The protocol's name in its family; `None` where protocols mean nothing (AF_UNIX and unknown families)."""
+    """The protocol's name in its family; `None` where protocols mean nothing (AF_UNIX and unknown
+    families).
+    """
     if family in ("AF_INET", "AF_INET6"):
         return IP_PROTOCOLS.get(number, f"protocol {number}")
     if family == "AF_NETLINK":

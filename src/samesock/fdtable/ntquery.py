@@ -1,7 +1,8 @@
 """Windows: the handle tables of ntdll, each handle classified and named without ever blocking.
 
-A name or an address is asked in a thread that is given up after 100 ms (`bounded`): the query of a synchronous pipe
-waits behind the read that somebody has under way on it. What must never be put here: the cheap look (`handles`).
+A name or an address is asked in a thread that is given up after 100 ms (`bounded`): the query of a
+synchronous pipe waits behind the read that somebody has under way on it. What must never be put here: the
+cheap look (`handles`).
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def works() -> bool:
 
 @dataclass(slots=True)
 class _Look:
-    """What was found out about one handle; filled by the thread that may be given up, so it is taken in one go."""
+    """What was found out about one handle; filled by the thread that may be given up, so it is taken in one
+    go.
+    """
 
     kind: Kind = "other"
     path: str | None = None
@@ -90,7 +93,9 @@ def plain_path(path: str) -> str:
 
 
 def _pipe(handle: int, granted: int, title: str) -> _Look:
-    """A pipe: anonymous when its name is one that CreatePipe makes or none, else named, with the end that it is."""
+    """A pipe: anonymous when its name is one that CreatePipe makes or none, else named, with the end that it
+    is.
+    """
     flags = ctypes.c_uint32(0)
     short = title.removeprefix(_PIPES) if title.startswith(_PIPES) else ""
     anonymous = not short or short.startswith(("Win32Pipes.", "Win32.Pipes."))
@@ -142,7 +147,9 @@ def _look(row: HandleRow, handle: int, kind_name: str) -> _Look:
     return _Look(_KINDS.get(kind_name, "other"), detail=f"{kind_name} {_title(handle)}".strip())
 
 
-def _bounded_look(row: HandleRow, handle: int, kind_name: str, after: Callable[[], None] | None = None) -> _Look:
+def _bounded_look(
+    row: HandleRow, handle: int, kind_name: str, after: Callable[[], None] | None = None
+) -> _Look:
     """`_look`, or what is sure without it when it gives no answer in time; `after` runs when it has."""
 
     def question() -> _Look:
@@ -157,12 +164,18 @@ def _bounded_look(row: HandleRow, handle: int, kind_name: str, after: Callable[[
     except bounded.Blocked as failure:
         # What blocks is a pipe somebody reads, or a file on a network: the type of file never blocks.
         form = handles.file_type(handle)
-        kind: Kind = "pipe" if form == handles.FILE_TYPE_PIPE else "file" if form == handles.FILE_TYPE_DISK else "other"
+        kind: Kind = (
+            "pipe"
+            if form == handles.FILE_TYPE_PIPE
+            else "file"
+            if form == handles.FILE_TYPE_DISK
+            else "other"
+        )
         return _Look(kind, partial=(f"path: {failure}",))
 
 
 def _record(
-    row: HandleRow, pid: int, number: int | None, look: _Look, kind_name: str, identity: Identity
+    row: HandleRow, pid: int, number: int | None, look: _Look, *, kind_name: str, identity: Identity
 ) -> OpenDescriptor:
     space: Space = "fd" if number is not None else "socket" if look.kind == "socket" else "handle"
     return OpenDescriptor(
@@ -184,7 +197,8 @@ def _record(
 def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
     """Every handle of the process: files and sockets with their details, events and the like as "other".
 
-    Raises `ProcessLookupError` for a process that is gone and `PermissionError` for one that may not be looked into.
+    Raises `ProcessLookupError` for a process that is gone and `PermissionError` for one that may not be
+    looked into.
     """
     if pid == os.getpid():
         rows = handles.own_rows()
@@ -207,8 +221,8 @@ def _own(rows: list[HandleRow], pid: int, numbers: dict[int, int]) -> list[OpenD
     seen = handles.look_all(files)
     return [
         _record(
-            row, pid, numbers.get(row.value), _bounded_look(row, row.value, kind), kind,
-            handles.identity(row, seen.get(row, ()), numbers.get(row.value)),
+            row, pid, numbers.get(row.value), _bounded_look(row, row.value, kind), kind_name=kind,
+            identity=handles.identity(row, seen.get(row, ()), numbers.get(row.value)),
         )
         for row, kind in zip(rows, kinds, strict=True)
     ]  # fmt: skip
@@ -242,12 +256,12 @@ def _foreign_record(row: HandleRow, pid: int, process: int) -> OpenDescriptor:
     options = declared.DUPLICATE_SAME_ACCESS
     if not kernel32.DuplicateHandle(process, row.value, me, ctypes.byref(copy), 0, False, options):
         look = _Look(partial=(f"kind: DuplicateHandle failed with Windows error {kernel32.GetLastError()}",))
-        return _record(row, pid, None, look, "", handles.identity(row, (), None))
+        return _record(row, pid, None, look, kind_name="", identity=handles.identity(row, (), None))
     handle = copy.value
     kind_name = handles.type_name(row._replace(value=handle))
     # A look that is given up still uses the copy: it is closed by the thread that looked, when it has.
     look = _bounded_look(row, handle, kind_name, lambda: _close(handle))
-    return _record(row, pid, None, look, kind_name, handles.identity(row, (), None))
+    return _record(row, pid, None, look, kind_name=kind_name, identity=handles.identity(row, (), None))
 
 
 def _close(handle: int) -> None:
@@ -257,8 +271,8 @@ def _close(handle: int) -> None:
 def one(number: int, space: Space | None = None) -> OpenDescriptor:
     """One descriptor of this process with everything known of it.
 
-    A number without a space is a socket if it answers as one, else a CRT descriptor, else a handle. Raises `OSError`
-    (EBADF) when it is not open.
+    A number without a space is a socket if it answers as one, else a CRT descriptor, else a handle. Raises
+    `OSError` (EBADF) when it is not open.
     """
     rows = {row.value: row for row in handles.own_rows()}
     numbers = handles.runtime_descriptors(len(rows))
@@ -274,7 +288,9 @@ def one(number: int, space: Space | None = None) -> OpenDescriptor:
     return found
 
 
-def _handle(number: int, space: Space | None, rows: dict[int, HandleRow], numbers: dict[int, int]) -> int | None:
+def _handle(
+    number: int, space: Space | None, rows: dict[int, HandleRow], numbers: dict[int, int]
+) -> int | None:
     """The handle that a number stands for in its space; `None` when it is not open."""
     crt = next((handle for handle, descriptor in numbers.items() if descriptor == number), None)
     if space == "fd":

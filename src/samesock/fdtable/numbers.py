@@ -18,15 +18,17 @@ _DEVICE = "/dev/fd"
 
 
 def device_numbers() -> list[int]:
-    """What /dev/fd lists, its own descriptor included. FreeBSD without fdescfs lists 0 to 2 whatever is open."""
+    """What /dev/fd lists, its own descriptor included. FreeBSD without fdescfs lists 0 to 2 whatever is
+    open.
+    """
     return [int(name) for name in os.listdir(_DEVICE)]
 
 
 def scan_numbers() -> list[int]:
     """Every number below the soft limit on open files that `fcntl` knows.
 
-    The soft limit can have been lowered below a descriptor that is open: such a one is missed, and nothing short
-    of a kernel's own list finds it.
+    The soft limit can have been lowered below a descriptor that is open: such a one is missed, and nothing
+    short of a kernel's own list finds it.
     """
     if sys.platform == "win32":
         return []

@@ -1,9 +1,9 @@
 """A socket of this process, asked by its number: what `getsockopt`, `getsockname` and `getpeername` say.
 
-A look must change nothing. The Python object is made around the number and taken off again (`detach`), never around
-a duplicate, which would keep the connection open a moment longer. It is made with SOCK_NONBLOCK in its type, because
-without it the constructor sets O_NONBLOCK on the *descriptor* whenever `socket.setdefaulttimeout` is in force. What
-must never be put here: other processes' sockets.
+A look must change nothing. The Python object is made around the number and taken off again (`detach`), never
+around a duplicate, which would keep the connection open a moment longer. It is made with SOCK_NONBLOCK in its
+type, because without it the constructor sets O_NONBLOCK on the *descriptor* whenever
+`socket.setdefaulttimeout` is in force. What must never be put here: other processes' sockets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import socket
 import struct
 import sys
 from typing import cast
-
 
 from samesock.fdtable import netnames
 from samesock.fdtable.drafting import socket_info
@@ -59,7 +58,9 @@ def _text(part: object) -> str:
 
 
 def _adopt(number: int) -> tuple[_socket.socket, int]:
-    """A socket object on `number`, to be detached, and its family; `OSError` (ENOTSOCK, EBADF) if it is none."""
+    """A socket object on `number`, to be detached, and its family; `OSError` (ENOTSOCK, EBADF) if it is
+    none.
+    """
     if not _NO_TIMEOUT and socket.getdefaulttimeout() is not None:
         raise OSError("a default timeout is set, and this system has no way to look without applying it")
     try:
@@ -72,7 +73,9 @@ def _adopt(number: int) -> tuple[_socket.socket, int]:
 
 
 def ask(number: int) -> tuple[SocketInfo, tuple[str, ...]]:
-    """The facts of the socket `number`, and what could not be read; raises `OSError` for what is no socket."""
+    """The facts of the socket `number`, and what could not be read; raises `OSError` for what is no
+    socket.
+    """
     sock, domain = _adopt(number)
     try:
         family = _FAMILIES.get(domain) or netnames.family_name(_FAMILIES, domain)

@@ -37,7 +37,8 @@ def _number(thing: object) -> int | None:
 
 
 def owners(limit: int = 120) -> dict[Key, Owner]:
-    """The holder of each descriptor of this process that a Python object holds, the outermost wrapper of a file.
+    """The holder of each descriptor of this process that a Python object holds, the outermost wrapper of a
+    file.
 
     An object made in C that the collector does not track, and a bare number, have no owner.
     """
@@ -46,7 +47,7 @@ def owners(limit: int = 120) -> dict[Key, Owner]:
     for thing in gc.get_objects():
         try:
             number = _number(thing)
-        except Exception:  # noqa: BLE001, S112  (a stranger's isinstance hook or fileno may raise anything)
+        except Exception:  # noqa: BLE001  (a stranger's isinstance hook or fileno may raise anything)
             continue
         if number is None or number < 0:
             continue

@@ -1,6 +1,7 @@
 """Tables as plain aligned text: what `print(snapshot)` and a pipe get.
 
-What must never be put here: colour, or anything that asks how wide a terminal is; a line is as long as it needs.
+What must never be put here: colour, or anything that asks how wide a terminal is; a line is as long as it
+needs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ def aligned(rows: Iterable[Sequence[str]]) -> str:
         return ""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
+        "  ".join(
+            [*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]
+        ).rstrip()
         for row in rows
     )
 

@@ -1,4 +1,5 @@
-"""Other processes: which there are, whose children, by what name. psutil's work, imported only when asked for.
+"""Other processes: which there are, whose children, by what name. psutil's work, imported only when asked
+for.
 
 What must never be put here: descriptors.
 """

@@ -1,7 +1,7 @@
 """psutil as a provider of its own: files and sockets of any process that it can read, and nothing else.
 
-The last one asked: it leaves out most kinds of descriptors and, on Windows, the numbers. Also the cross-check that
-the others are held against. What must never be put here: sources other than psutil.
+The last one asked: it leaves out most kinds of descriptors and, on Windows, the numbers. Also the cross-check
+that the others are held against. What must never be put here: sources other than psutil.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def _access(mode: object) -> Access | None:
 
 
 def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
-    """The files and sockets that psutil lists, with a note of what it leaves out; raises as the other tables do."""
+    """The files and sockets that psutil lists, with a note of what it leaves out; raises as the other tables
+    do.
+    """
     records = [
         OpenDescriptor(
             number=int(row.fd),
@@ -66,7 +68,15 @@ def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
         identity = ("psutil", str(row.info.local), str(row.info.remote))
         records.append(
             OpenDescriptor(
-                row.number, "fd", "socket", identity, pid, access="rw", socket=row.info, source=(name,), partial=_LACKS
+                row.number,
+                "fd",
+                "socket",
+                identity,
+                pid,
+                access="rw",
+                socket=row.info,
+                source=(name,),
+                partial=_LACKS,
             )
         )
     link(records, {})

@@ -1,8 +1,8 @@
 """/proc/PID/net: the sockets of the network namespace that a process lives in, as text tables by inode.
 
-The second source on Linux: for a process in another namespace than ours, of which netlink says nothing, for kernels
-that refuse sock_diag, and for netlink and packet sockets. It knows no peers of AF_UNIX sockets. What must never be
-put here: descriptor numbers.
+The second source on Linux: for a process in another namespace than ours, of which netlink says nothing, for
+kernels that refuse sock_diag, and for netlink and packet sockets. It knows no peers of AF_UNIX sockets. What
+must never be put here: descriptor numbers.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def parse_unix(text: str) -> Rows:
 
 
 def parse_netlink(text: str) -> Rows:
-    """net/netlink: the "port" that a netlink socket is bound to, often its process's number, and its groups."""
+    """net/netlink: the "port" that a netlink socket is bound to, often its process's number, and its
+    groups.
+    """
     rows: Rows = {}
     for line in text.splitlines()[1:]:
         words = line.split()

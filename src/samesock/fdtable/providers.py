@@ -5,7 +5,8 @@ A provider is a module with these names:
 * `name: str`: what stands in a record's `source`.
 * `works() -> bool`: whether it lists a descriptor of this process that is known to be open. Asked once.
 * `table(pid) -> (records, notes)`: everything that the process has open, peers among them linked, and what is
-  missing altogether. `ProcessLookupError` for a process that is gone, `PermissionError` for one that may not be read.
+  missing altogether. `ProcessLookupError` for a process that is gone, `PermissionError` for one that may not
+  be read.
 * `one(number, space) -> record`: one descriptor of this process; `OSError` (EBADF) when it is not open.
 
 What must never be put here: a provider's work.

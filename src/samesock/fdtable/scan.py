@@ -1,7 +1,7 @@
 """Any POSIX system, this process only: numbers from `numbers`, everything else by asking each descriptor.
 
-The last resort: it knows no peers, and of paths only what F_GETPATH or /dev/fd tell. What must never be put here:
-anything that needs more than POSIX.
+The last resort: it knows no peers, and of paths only what F_GETPATH or /dev/fd tell. What must never be put
+here: anything that needs more than POSIX.
 """
 
 from __future__ import annotations

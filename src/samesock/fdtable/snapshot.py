@@ -16,8 +16,9 @@ from samesock.fdtable.words import Kind, Space
 class Snapshot:
     """What was open: iterate it, measure it, ask it.
 
-    `taken` is in seconds since the epoch, `platform` is `sys.platform`'s word. `pids` names every process that was
-    looked into. `notes` says what is missing altogether and why: a child that may not be read, a source that failed.
+    `taken` is in seconds since the epoch, `platform` is `sys.platform`'s word. `pids` names every process
+    that was looked into. `notes` says what is missing altogether and why: a child that may not be read, a
+    source that failed.
     """
 
     pids: tuple[int, ...]

@@ -1,8 +1,9 @@
-"""Linux's own word on sockets, by netlink: who an AF_UNIX socket's peer is, what waits in a backlog, TCP's states.
+"""Linux's own word on sockets, by netlink: who an AF_UNIX socket's peer is, what waits in a backlog, TCP's
+states.
 
 It works without privileges and costs 65 us for a system's AF_UNIX sockets and 18 ms for 5,000 of TCP, parsing
-included. It tells of the network namespace of the caller only. What must never be put here: descriptor numbers or
-processes; netlink knows inodes.
+included. It tells of the network namespace of the caller only. What must never be put here: descriptor
+numbers or processes; netlink knows inodes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _UNIX_REQUEST = struct.Struct("=BBHIIIII")
 _UNIX_ROW = struct.Struct("=BBBBIII")
 # family, protocol, extensions, pad, states, then an inet_diag_sockid of 48 zero bytes
 _INET_REQUEST = struct.Struct("=BBBBI48x")
-# family, state, timer, retransmits, ports in network order, addresses, interface, cookie, expires, queues, uid, inode
+# family, state, timer, retransmits, ports in network order, addresses, interface, cookie, expires, queues,
+# uid, inode
 _INET_ROW = struct.Struct("=BBBB2s2s16s16sIIIIIIII")
 _ATTRIBUTE = struct.Struct("=HH")
 _PAIR = struct.Struct("=II")
@@ -50,7 +52,9 @@ DUMPED: Final = (("TCP", 6, 1), ("UDP", 17, 2), ("UDPLITE", 136, 2), (None, 255,
 
 @dataclass(frozen=True, slots=True)
 class UnixRow:
-    """One AF_UNIX socket: `peer` is its inode or 0, `waiting` the inodes of clients that nobody accepted yet."""
+    """One AF_UNIX socket: `peer` is its inode or 0, `waiting` the inodes of clients that nobody accepted
+    yet.
+    """
 
     inode: int
     info: SocketInfo
@@ -80,7 +84,9 @@ def _dump(request: bytes) -> list[bytes]:
     for last_try in (False, False, True):
         with socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as sock:
             sock.settimeout(5)
-            sock.send(_HEADER.pack(16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0) + request)
+            sock.send(
+                _HEADER.pack(16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, 1, 0) + request
+            )
 
             def datagrams(sock: socket.socket = sock) -> Iterator[bytes]:
                 while True:
@@ -132,7 +138,9 @@ def parse_unix(message: bytes) -> UnixRow:
 
 
 def unix_rows() -> dict[int, UnixRow]:
-    """Every AF_UNIX socket of this network namespace by its inode; raises `OSError` where netlink is refused."""
+    """Every AF_UNIX socket of this network namespace by its inode; raises `OSError` where netlink is
+    refused.
+    """
     request = _UNIX_REQUEST.pack(AF_UNIX, 0, 0, ALL_STATES, 0, UDIAG_SHOW, ALL_STATES, ALL_STATES)
     rows = {}
     for message in _dump(request):

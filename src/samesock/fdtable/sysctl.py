@@ -1,7 +1,7 @@
 """FreeBSD: what sysctl kern.proc.filedesc says of a process, peers of AF_UNIX sockets and pipes included.
 
-Seen by tests alone, through a replaced table of calls: no run of ours has seen FreeBSD. What must never be put here:
-declarations, which are `ffi.freebsd_sysctl`'s.
+Seen by tests alone, through a replaced table of calls: no run of ours has seen FreeBSD. What must never be
+put here: declarations, which are `ffi.freebsd_sysctl`'s.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def works() -> bool:
 
 
 def decode(raw: bytes) -> Address | None:
-    """A BSD sockaddr (a length byte, a family byte) as Python gives it; `None` for an empty or unknown one."""
+    """A BSD sockaddr (a length byte, a family byte) as Python gives it; `None` for an empty or unknown
+    one.
+    """
     if not raw or raw[0] < 2:
         return None
     family = raw[1]
@@ -95,7 +97,9 @@ def _told_identity(row: declared.kinfo_file) -> Identity:
 
 
 def _own(number: int) -> tuple[Identity | None, bool | None]:
-    """The key snapshot's identity of an own descriptor, and whether a child gets it; the sysctl tells neither."""
+    """The key snapshot's identity of an own descriptor, and whether a child gets it; the sysctl tells
+    neither.
+    """
     try:
         seen = os.fstat(number)
         return (seen.st_dev, seen.st_ino, S_IFMT(seen.st_mode)), os.get_inheritable(number)
@@ -111,7 +115,9 @@ def _record(row: declared.kinfo_file, pid: int, ends: Ends) -> OpenDescriptor:
         if kind == "char" and path is not None and path.startswith(_TERMINALS):
             kind = "tty"
     identity, inheritable = _own(row.kf_fd) if pid == os.getpid() else (None, None)
-    partial: tuple[str, ...] = () if inheritable is not None else ("inheritable: the sysctl does not tell it",)
+    partial: tuple[str, ...] = (
+        () if inheritable is not None else ("inheritable: the sysctl does not tell it",)
+    )
     info = None
     if kind == "socket":
         info = socket_info(row)
@@ -143,7 +149,9 @@ def _record(row: declared.kinfo_file, pid: int, ends: Ends) -> OpenDescriptor:
 
 
 def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
-    """Every descriptor of the process. `ProcessLookupError` for one gone, `PermissionError` for one hidden."""
+    """Every descriptor of the process. `ProcessLookupError` for one gone, `PermissionError` for one
+    hidden.
+    """
     try:
         rows = declared.process_files(pid)
     except OSError as failure:

@@ -32,13 +32,15 @@ def _finished(records: list[OpenDescriptor]) -> list[OpenDescriptor]:
 def snapshot(pid: int | HasPid | None = None, children: bool = False, owners: bool = False) -> Snapshot:
     """Everything that a process has open: this one, or `pid` (a number, a `psutil.Process`, a `Popen`).
 
-    With `children` the descendants alive now are looked into as well, and a peer is found across all of them. With
-    `owners` the records of this process name the Python object that holds each (seen through `gc`, so it costs as
-    much as there are objects). Descriptors that are closed or opened meanwhile may or may not be there; what could
-    not be read is in a record's `partial` and the snapshot's `notes`, never silently missing.
+    With `children` the descendants alive now are looked into as well, and a peer is found across all of them.
+    With `owners` the records of this process name the Python object that holds each (seen through `gc`, so it
+    costs as much as there are objects). Descriptors that are closed or opened meanwhile may or may not be
+    there; what could not be read is in a record's `partial` and the snapshot's `notes`, never silently
+    missing.
 
-    Raises `ProcessLookupError` for a process that is gone, `PermissionError` for one that may not be looked into,
-    each naming it, and `OSError` when no source on this system lists descriptors. Never blocks on what it lists.
+    Raises `ProcessLookupError` for a process that is gone, `PermissionError` for one that may not be looked
+    into, each naming it, and `OSError` when no source on this system lists descriptors. Never blocks on what
+    it lists.
 
     Portability: native on Linux and Windows; other systems' providers are chosen by what works there.
     """
@@ -77,8 +79,8 @@ def _table(pid: int, notes: list[str]) -> list[OpenDescriptor]:
 def describe(thing: object, space: Space | None = None) -> OpenDescriptor:
     """Everything known of one descriptor of this process: a number, or anything with `fileno()`.
 
-    An object is named as the owner. On Windows a bare number is a socket if it answers as one, else a CRT descriptor;
-    `space` settles it, and so does an object's own `.space`.
+    An object is named as the owner. On Windows a bare number is a socket if it answers as one, else a CRT
+    descriptor; `space` settles it, and so does an object's own `.space`.
 
     Raises `OSError` (EBADF) naming a number that is not open, and `TypeError` for what has no number.
 
@@ -131,8 +133,8 @@ def watch(
 ) -> Iterator[Difference]:
     """What changes, as it changes: one `Difference` for each look, `interval` seconds apart, that found any.
 
-    The first look is taken when the iteration starts. It ends when the process does; stop it before by leaving the
-    loop. What is opened and closed again between two looks is not seen.
+    The first look is taken when the iteration starts. It ends when the process does; stop it before by
+    leaving the loop. What is opened and closed again between two looks is not seen.
 
     Raises as `snapshot` does. `ValueError` for an interval below 0.
     """

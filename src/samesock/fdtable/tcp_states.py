@@ -1,7 +1,9 @@
-"""TCP's states where the socket itself does not tell them, and sockets that cannot be read from outside: by psutil.
+"""TCP's states where the socket itself does not tell them, and sockets that cannot be read from outside: by
+psutil.
 
-psutil reads the kernel's own table of connections (GetExtendedTcpTable on Windows) and names a process for each, but
-no descriptor: rows are found by their addresses. What must never be put here: sources other than psutil.
+psutil reads the kernel's own table of connections (GetExtendedTcpTable on Windows) and names a process for
+each, but no descriptor: rows are found by their addresses. What must never be put here: sources other than
+psutil.
 """
 
 from __future__ import annotations
@@ -78,8 +80,8 @@ def _ends(info: SocketInfo) -> tuple[object, ...]:
 def completed(records: list[OpenDescriptor], pid: int) -> tuple[list[OpenDescriptor], list[str]]:
     """`records` with TCP's states, and with what psutil knows of sockets that nobody else could read.
 
-    Those of another process are found by their local address; connections that no record could be given follow as
-    records without a number.
+    Those of another process are found by their local address; connections that no record could be given
+    follow as records without a number.
     """
     if not any(one.socket is not None and (_wants(one.socket) or _unread(one.socket)) for one in records):
         return records, []

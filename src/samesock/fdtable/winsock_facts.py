@@ -1,7 +1,9 @@
-"""A socket on Windows, asked by its handle: what never changes (`handles.socket_makeup`), its addresses, its state.
+"""A socket on Windows, asked by its handle: what never changes (`handles.socket_makeup`), its addresses, its
+state.
 
-Raw calls and their decoding; whoever calls takes care that a call may block on what turns out to be no socket. What
-must never be put here: TCP's states, which Winsock does not tell and psutil reads from the kernel's table.
+Raw calls and their decoding; whoever calls takes care that a call may block on what turns out to be no
+socket. What must never be put here: TCP's states, which Winsock does not tell and psutil reads from the
+kernel's table.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ def decode(raw: bytes) -> Address | None:
     if family == _INET6 and len(raw) >= 24:
         host = socket.inet_ntop(socket.AF_INET6, raw[8:24])
         scope = int.from_bytes(raw[24:28], "little")
-        return (f"{host}%{scope}" if scope and host.startswith("fe80:") else host, int.from_bytes(raw[2:4], "big"))
+        return (
+            f"{host}%{scope}" if scope and host.startswith("fe80:") else host,
+            int.from_bytes(raw[2:4], "big"),
+        )
     if family == _UNIX:
         # The kernel gives 110 bytes whatever the path: it ends at its first NUL.
         return raw[2:].split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
@@ -46,7 +51,9 @@ def _name(call: str, handle: int) -> bytes | None:
 
 
 def ask(handle: int, makeup: SocketMakeup) -> SocketInfo:
-    """The facts of a socket. An address that Winsock refuses (WSAEINVAL before bind, WSAENOTCONN) is `None`."""
+    """The facts of a socket. An address that Winsock refuses (WSAEINVAL before bind, WSAENOTCONN) is
+    `None`.
+    """
     family = netnames.family_name(netnames.WINDOWS_FAMILIES, makeup.family)
     protocol = netnames.protocol_name(family, makeup.protocol)
     local_name, remote_name = _name("getsockname", handle), _name("getpeername", handle)
@@ -75,8 +82,8 @@ def ask_foreign(handle: int, surely: bool) -> SocketInfo | None:
     """The family and local address of another process's socket, duplicated here: Winsock knows nothing of it.
 
     `surely` when the handle's name already says that it is a socket (Windows); Wine's have none, and there an
-    unbound one answers STATUS_INVALID_PARAMETER where every other handle answers that it knows no such question.
-    `None` for what is no socket. May block.
+    unbound one answers STATUS_INVALID_PARAMETER where every other handle answers that it knows no such
+    question. `None` for what is no socket. May block.
     """
     answer = ctypes.create_string_buffer(_LONGEST)
     status_block = (ctypes.c_size_t * 2)()  # IO_STATUS_BLOCK

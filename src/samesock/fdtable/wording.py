@@ -12,7 +12,9 @@ HEADINGS = ("pid", "number", "kind", "access", "inh", "what")
 
 
 def number(record: OpenDescriptor) -> str:
-    """The number as the system's own tools write it: handles in hexadecimal, "-" for one that is not known."""
+    """The number as the system's own tools write it: handles in hexadecimal, "-" for one that is not
+    known.
+    """
     return _number(record.number, record.space)
 
 

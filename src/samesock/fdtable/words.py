@@ -1,7 +1,7 @@
 """The words of the descriptor table: spaces, kinds and identities, as types.
 
-Everything else in `fdtable` speaks in these words, the cheap key snapshot included, so nothing is imported here
-but `typing`. What must never be put here: anything that asks the system a question.
+Everything else in `fdtable` speaks in these words, the cheap key snapshot included, so nothing is imported
+here but `typing`. What must never be put here: anything that asks the system a question.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Literal
 
 Space = Literal["fd", "socket", "handle"]
-"""Which table a number belongs to. POSIX has "fd" alone. On Windows a CRT descriptor, a SOCKET and another HANDLE
-can have the same number and be three objects."""
+"""Which table a number belongs to. POSIX has "fd" alone. On Windows a CRT descriptor, a SOCKET and another
+HANDLE can have the same number and be three objects."""
 
 Identity = tuple[int | str, ...]
-"""What tells two objects apart that had the same number one after the other. Compare it, never take it apart: its
-length and its fields differ per system and per kind of object."""
+"""What tells two objects apart that had the same number one after the other. Compare it, never take it apart:
+its length and its fields differ per system and per kind of object."""
 
 Key = tuple[Space, int]
 

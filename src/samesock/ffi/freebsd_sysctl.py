@@ -1,8 +1,8 @@
 """FreeBSD's sysctl kern.proc.filedesc: what a process has open. Declarations only.
 
-The layout is that of sys/user.h since FreeBSD 12 (`__FreeBSD_version` 1200031 and later). No run of ours has seen
-FreeBSD: the structure's size and offsets are asserted in the tests, and each row's own `kf_structsize` says where the
-next begins.
+The layout is that of sys/user.h since FreeBSD 12 (`__FreeBSD_version` 1200031 and later). No run of ours has
+seen FreeBSD: the structure's size and offsets are asserted in the tests, and each row's own `kf_structsize`
+says where the next begins.
 """
 
 from __future__ import annotations
@@ -44,7 +44,13 @@ KF_FLAG_READ: Final = 0x00000001
 KF_FLAG_WRITE: Final = 0x00000002
 PATH_MAX: Final = 1024
 
-_i32, _u16, _u32, _i64, _u64 = ctypes.c_int32, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_int64, ctypes.c_uint64
+_i32, _u16, _u32, _i64, _u64 = (
+    ctypes.c_int32,
+    ctypes.c_uint16,
+    ctypes.c_uint32,
+    ctypes.c_int64,
+    ctypes.c_uint64,
+)
 
 
 class kf_sock(ctypes.Structure):
@@ -131,7 +137,9 @@ def _library() -> ctypes.CDLL:
 class Calls:
     """The call, as a table that a test can replace; -1 is a failure, its reason in errno."""
 
-    def sysctl(self, mib: list[int], buffer: ctypes.Array[ctypes.c_char] | None, size: ctypes.c_size_t) -> int:
+    def sysctl(
+        self, mib: list[int], buffer: ctypes.Array[ctypes.c_char] | None, size: ctypes.c_size_t
+    ) -> int:
         """(name, old value, its length in and out): without a buffer the length wanted."""
         function = _library().sysctl
         pointer = ctypes.c_void_p
@@ -149,7 +157,9 @@ calls = Calls()
 
 
 def process_files(pid: int) -> list[kinfo_file]:
-    """Every row of the process, those that are no descriptors (working directory, text) left out; `OSError`."""
+    """Every row of the process, those that are no descriptors (working directory, text) left out;
+    `OSError`.
+    """
     mib = [CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, pid]
     while True:
         size = ctypes.c_size_t(0)
@@ -182,6 +192,10 @@ def rows(raw: bytes) -> Iterator[kinfo_file]:
         if size == 0:
             return
         if not SHORTEST_ROW <= size <= len(raw) - at:
-            raise OSError(errno.EOPNOTSUPP, f"kinfo_file: a row of {size} bytes, ours begin at {SHORTEST_ROW}")
-        yield kinfo_file.from_buffer_copy(raw[at : at + size].ljust(kinfo_file_size(), b"\0")[: kinfo_file_size()])
+            raise OSError(
+                errno.EOPNOTSUPP, f"kinfo_file: a row of {size} bytes, ours begin at {SHORTEST_ROW}"
+            )
+        yield kinfo_file.from_buffer_copy(
+            raw[at : at + size].ljust(kinfo_file_size(), b"\0")[: kinfo_file_size()]
+        )
         at += size

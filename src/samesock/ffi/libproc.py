@@ -1,8 +1,8 @@
 """macOS's libproc: what a process has open. Declarations only.
 
 Layouts are those of xnu's bsd/sys/proc_info.h. No run of ours has seen macOS: the size of every structure is
-asserted in the tests, and held against the byte count that the kernel returns at each call, so that a wrong layout
-is an error and never a wrong answer.
+asserted in the tests, and held against the byte count that the kernel returns at each call, so that a wrong
+layout is an error and never a wrong answer.
 """
 
 from __future__ import annotations
@@ -208,9 +208,13 @@ def _library() -> ctypes.CDLL:
 
 
 class Calls:
-    """The calls, as a table that a test can replace; a count of 0 or less is a failure, its reason in errno."""
+    """The calls, as a table that a test can replace; a count of 0 or less is a failure, its reason in
+    errno.
+    """
 
-    def proc_pidinfo(self, pid: int, flavor: int, arg: int, buffer: ctypes.Array[ctypes.c_char] | None) -> int:
+    def proc_pidinfo(
+        self, pid: int, flavor: int, arg: int, buffer: ctypes.Array[ctypes.c_char] | None
+    ) -> int:
         """(pid, flavor, arg, buffer): the bytes written, or the bytes wanted when there is no buffer."""
         function = _library().proc_pidinfo
         function.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_int)
@@ -240,8 +244,8 @@ def _failure(what: str) -> OSError:
 def list_descriptors(pid: int) -> list[proc_fdinfo]:
     """Every descriptor of `pid`; raises `OSError`.
 
-    The size that a call without a buffer gives can be too small by the time of the second one, and a full buffer
-    looks like a complete answer: it grows until one entry stays spare (psutil issue 1901).
+    The size that a call without a buffer gives can be too small by the time of the second one, and a full
+    buffer looks like a complete answer: it grows until one entry stays spare (psutil issue 1901).
     """
     entry = ctypes.sizeof(proc_fdinfo)
     what = f"listing the descriptors of process {pid}"
@@ -259,7 +263,9 @@ def list_descriptors(pid: int) -> list[proc_fdinfo]:
 
 
 def describe_descriptor(pid: int, number: int, flavor: int, kind: type[T]) -> T:
-    """The kernel's structure for one descriptor; `OSError` for one closed meanwhile or a layout that is not ours."""
+    """The kernel's structure for one descriptor; `OSError` for one closed meanwhile or a layout that is not
+    ours.
+    """
     answer = kind()
     filled = calls.proc_pidfdinfo(pid, number, flavor, answer)
     if filled <= 0:

@@ -38,8 +38,8 @@ PIPE_SERVER_END: Final = 0x00000001
 
 Buffer = ctypes.Array[ctypes.c_char]
 
-# SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX: PVOID Object, ULONG_PTR UniqueProcessId, ULONG_PTR HandleValue,
-# ULONG GrantedAccess, USHORT CreatorBackTraceIndex, USHORT ObjectTypeIndex, ULONG HandleAttributes, ULONG Reserved
+# SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX: PVOID Object, ULONG_PTR UniqueProcessId, ULONG_PTR HandleValue, ULONG
+# GrantedAccess, USHORT CreatorBackTraceIndex, USHORT ObjectTypeIndex, ULONG HandleAttributes, ULONG Reserved
 _WORD = "Q" if ctypes.sizeof(ctypes.c_void_p) == 8 else "I"
 SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX: Final = struct.Struct(f"={_WORD}{_WORD}{_WORD}IHHII")
 
@@ -79,7 +79,6 @@ class Ntdll(Library):
     NtQueryInformationProcess = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
     # Class 2, the type, never blocks. Class 1, the name, can block on a synchronous pipe that somebody reads.
     NtQueryObject = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
-
 
     # ntifs.h. With an IO_STATUS_BLOCK and no event, so only for what answers at once.
     NtDeviceIoControlFile = Function(
