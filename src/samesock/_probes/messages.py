@@ -16,7 +16,7 @@ from samesock import _socket
 from samesock._probes import SECONDS, Support, pipe, raise_shortage
 
 
-def _method_word(sock: _socket.socket, name: str) -> Support:
+def method_word(sock: object, name: str) -> Support:
     """Whose the method is: the interpreter's own, ours, nobody's."""
     if getattr(_stdlib.socket, name, None) is not None:
         return "native"
@@ -37,7 +37,7 @@ def _datagrams(family: int, host: str) -> Iterator[tuple[Any, Any]]:
 def sendmsg() -> Support:
     """Two buffers in one datagram."""
     with _datagrams(_stdlib.AF_INET, "127.0.0.1") as (one, two):
-        word = _method_word(one, "sendmsg")
+        word = method_word(one, "sendmsg")
         if word != "absent":
             one.sendmsg([b"a", b"b"])
             word = word if two.recv(9) == b"ab" else "absent"
@@ -47,7 +47,7 @@ def sendmsg() -> Support:
 def recvmsg() -> Support:
     """A datagram that is longer than the buffer."""
     with _datagrams(_stdlib.AF_INET, "127.0.0.1") as (one, two):
-        word = _method_word(two, "recvmsg")
+        word = method_word(two, "recvmsg")
         if word != "absent":
             one.send(b"abc")
             data, _, flags, _ = two.recvmsg(2)
@@ -71,7 +71,7 @@ def ancillary() -> Support:
             continue
         try:
             with _datagrams(getattr(_stdlib, family), host) as (one, two):
-                word = _method_word(one, "sendmsg")
+                word = method_word(one, "sendmsg")
                 if word == "absent" or not hasattr(two, "recvmsg"):
                     return "absent"
                 two.setsockopt(level, option, 1)
