@@ -167,7 +167,7 @@ def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, n
     local = calls.getsockname(tcp)
     if local == server or not file.live(record.id) or not _right_owner(file, record):
         # Connected to itself, or to somebody who took the port after the listener died. Not a byte was sent.
-        system.abort_connect(calls.fileno(tcp))
+        _let_go(tcp)
         raise refusal(path)
     calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     message = hello.make(record, local, server, pid=os.getpid(), uid=system.uid(), name=name)
@@ -178,6 +178,15 @@ def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, n
     if sent != len(message):
         raise refusal(path)
     return Connected(record, local, server)
+
+
+def _let_go(tcp: _socket.socket) -> None:
+    """Be connected no more; where the system cannot take a connect back, nothing can be sent or received any more."""
+    system.abort_connect(calls.fileno(tcp))
+    try:
+        calls.shutdown(tcp, _socket.SHUT_RDWR)
+    except OSError:
+        pass  # the ordinary case: the system did take it back
 
 
 def _right_owner(file: OpenRecord, record: Record) -> bool:
