@@ -36,7 +36,8 @@ def interpreter_has_unix() -> bool:
 
 def kernel_does_all() -> bool:
     """Whether a Unix socket is simply the interpreter's own here, so that no method needs another one."""
-    return interpreter_has_unix() and forced() != "emulated"
+    wanted = forced()  # first: a value that is neither is an error everywhere
+    return interpreter_has_unix() and wanted != "emulated"
 
 
 @functools.lru_cache(maxsize=1)
