@@ -74,7 +74,7 @@ def parse_fdinfo(text: str) -> FdInfo:
     lines: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
-        if name.startswith(("inotify ", "fanotify ")):
+        if name.startswith(("inotify ", "fanotify ")) and name != "fanotify flags":
             name = "watch"
         lines.setdefault(name.strip(), []).append(value.strip())
     try:
