@@ -185,10 +185,14 @@ def _of_asyncio(loop: asyncio.AbstractEventLoop, sock: Any) -> asyncio.AbstractE
 
 
 def _own_method(loop: asyncio.AbstractEventLoop, sock: Any, name: str) -> Any:
-    """The loop's own method of that name, where the socket is simply the kernel's and the loop has one."""
-    method = getattr(type(loop), name, None)
-    own = method not in (None, getattr(asyncio.AbstractEventLoop, name), globals()[name])
-    return getattr(loop, name) if own and ends.get(sock) is None else None
+    """The method of that name of a loop that is not asyncio's own, for a socket that is simply the kernel's.
+
+    asyncio's own loops take a Unix socket in `create_server` and `create_connection`, and clean up nothing then:
+    that is done here, alike for every version.
+    """
+    if isinstance(loop, asyncio.BaseEventLoop) or ends.get(sock) is not None:
+        return None
+    return getattr(loop, name, None)
 
 
 def _unix_stream(sock: Any) -> Any:
@@ -232,32 +236,28 @@ def _bound(path: str | bytes, mode: int | None) -> socket:
     return sock
 
 
-def _file_of(sock: Any) -> tuple[str, tuple[int, int]] | None:
+def _file_of(sock: Any) -> tuple[str, tuple[object, ...]] | None:
     """The socket's file and what tells it from any later one; `None` without a file."""
+    from samesock._install.files import identity
+
     name = sock.getsockname()
     if not isinstance(name, str) or not name:
         return None
     path = os.path.abspath(name)
-    identity = _identity(path)
-    return None if identity is None else (path, identity)
+    found = identity(path)
+    return None if found is None else (path, found)
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _clean_up_after(server: Any, path: str, identity: tuple[int, int]) -> None:
+def _clean_up_after(server: Any, path: str, found: tuple[object, ...]) -> None:
     """Remove the file when the server closes, unless another one has taken its place."""
+    from samesock._install.files import identity
+
     close = server.close
 
     def close_and_remove() -> None:
         first = bool(server.sockets)
         close()
-        if first and _identity(path) == identity:
+        if first and identity(path) == found:
             try:
                 os.unlink(path)
             except OSError:

@@ -47,7 +47,7 @@ def _enter_member(patches: Patches) -> None:
     names: list[str] = enumeration._member_names_
     by_name: dict[str, object] = enumeration._member_map_
     by_value: dict[int, object] = enumeration._value2member_map_
-    patches.do(lambda: names.append("AF_UNIX"), lambda: names.remove("AF_UNIX"))
+    patches.append(names, "AF_UNIX")
     patches.do(lambda: by_name.update(AF_UNIX=AF_UNIX), lambda: by_name.pop("AF_UNIX"))
     patches.do(lambda: by_value.update({int(AF_UNIX): AF_UNIX}), lambda: by_value.pop(int(AF_UNIX)))
     patches.set(enumeration, "AF_UNIX", AF_UNIX)

@@ -16,6 +16,7 @@ from typing import Any
 from samesock._install.patches import Patches
 from samesock.backend import system
 from samesock.unix import rendezvous, socket_file
+from samesock.unix.rendezvous import Record
 
 _CANT_ACCESS_FILE = socket_file.ERROR_CANT_ACCESS_FILE
 
@@ -29,15 +30,35 @@ def is_socket_file(path: str | bytes) -> bool:
     return _stat.S_ISSOCK(status.st_mode) or _is_emulated(path, status)
 
 
+def identity(path: str | bytes) -> tuple[object, ...] | None:
+    """What tells the socket's file at the path from any later one there; `None` for no socket's file.
+
+    The emulation's file says it itself. For others the system's number of the file has to do, which may be given
+    again once the file is gone.
+    """
+    try:
+        status = _real_lstat(path)
+    except OSError:
+        return None
+    record = _record_at(path, status)
+    if record is not None:
+        return (record.id,)
+    return (status.st_dev, status.st_ino) if _stat.S_ISSOCK(status.st_mode) else None
+
+
 def _is_emulated(path: Any, status: os.stat_result) -> bool:
+    return _record_at(path, status) is not None
+
+
+def _record_at(path: Any, status: os.stat_result) -> Record | None:
     if status.st_size != rendezvous.SIZE or not _stat.S_ISREG(status.st_mode):
-        return False
+        return None
     try:
         file = system.open_record(os.fsencode(path))
     except OSError:
-        return False
+        return None
     try:
-        return rendezvous.decode(file.data) is not None
+        return rendezvous.decode(file.data)
     finally:
         file.close()
 
@@ -62,7 +83,7 @@ def apply(patches: Patches) -> None:
                 _add(patches, abilities, wrapped)
         accessor: Any = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)
         if vars(accessor or object).get(name) is original:  # 3.10's pathlib keeps its own reference
-            patches.set(accessor, name, wrapped)
+            patches.set(accessor, name, staticmethod(wrapped))
 
 
 def _add(patches: Patches, abilities: set[Any], wrapped: Any) -> None:

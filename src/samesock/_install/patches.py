@@ -56,8 +56,17 @@ class Patches:
         if isinstance(exported, tuple):
             self.set(module, "__all__", (*exported, *new))
         else:
+            self.append(exported, *new)
+
+    def append(self, names: list[str], *new: str) -> None:
+        """Append to a list that others may change, too."""
+
+        def undo() -> None:
             for name in new:
-                self.do(lambda name=name: exported.append(name), lambda name=name: exported.remove(name))  # type: ignore[misc]
+                if name in names:
+                    names.remove(name)
+
+        self.do(lambda: names.extend(new), undo)
 
     def undo(self) -> None:
         """Undo everything, the last change first."""

@@ -27,15 +27,14 @@ def apply(patches: Patches) -> None:
     """Fill in what they left out; and on the way back, what they will have found by themselves."""
     import socket as stdlib
 
+    if not hasattr(stdlib, "AF_UNIX"):
+        patches.do(lambda: None, _forget)  # first here, so last on the way back
     module = sys.modules.get("socketserver")
     if module is not None:
         _add_servers(patches, module)
     connection: Any = sys.modules.get("multiprocessing.connection")
     if connection is not None and "AF_UNIX" not in connection.families:
-        families: list[str] = connection.families
-        patches.do(lambda: families.append("AF_UNIX"), lambda: families.remove("AF_UNIX"))
-    if not hasattr(stdlib, "AF_UNIX"):
-        patches.do(lambda: None, _forget)
+        patches.append(connection.families, "AF_UNIX")
 
 
 def _add_servers(patches: Patches, module: ModuleType) -> None:
