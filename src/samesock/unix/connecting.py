@@ -88,8 +88,13 @@ def connect(
             limit = TRY_SECONDS
             if deadline is not None and timeout != 0:
                 limit = max(0.001, min(limit, deadline - time.monotonic()))
-            if _try_tcp(tcp, path, file, record, limit):
-                return _prove(tcp, path, file, record, name)
+            try:
+                if _try_tcp(tcp, path, file, record, limit):
+                    return _prove(tcp, path, file, record, name)
+            except BaseException:
+                # Not a byte was sent to whom it was not for, Ctrl+C included; and the object can try again.
+                _let_go(tcp)
+                raise
             pending_port = record.port if system.REFUSED_WHEN_FULL else 0
         finally:
             file.close()
@@ -117,7 +122,10 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
     code = calls.connect_ex(tcp, server)
     if code in _NO_PORT:
         # The ephemeral ports towards this one server are used up (TIME_WAIT); another source address has its own.
-        calls.bind(tcp, _another_loopback())
+        try:
+            calls.bind(tcp, _another_loopback())
+        except OSError:
+            raise _failed(code, path) from None  # it has a name, or there is one loopback address only
         code = calls.connect_ex(tcp, server)
     if code in _PENDING:
         code = _settled(tcp, limit)
@@ -128,8 +136,8 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
         return False
     if code not in _REFUSED:
         raise _failed(code, path)
-    if not file.live(record.id):
-        raise refusal(path)
+    if not system.REFUSED_WHEN_FULL or not file.live(record.id):
+        raise refusal(path)  # dead; or shut down, where a queue that is full does not refuse
     return False
 
 
@@ -165,10 +173,10 @@ def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, n
     """Make sure who is at the other end, then send the hello."""
     server = ("127.0.0.1", record.port)
     local = calls.getsockname(tcp)
-    if local == server or not file.live(record.id) or not _right_owner(file, record):
-        # Connected to itself, or to somebody who took the port after the listener died. Not a byte was sent.
-        _let_go(tcp)
-        raise refusal(path)
+    if local == server or calls.getpeername(tcp) != server:
+        raise refusal(path)  # connected to itself, or by an earlier try to somebody else
+    if not file.live(record.id) or not _right_owner(file, record):
+        raise refusal(path)  # somebody took the port after the listener died
     calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     message = hello.make(record, local, server, pid=os.getpid(), uid=system.uid(), name=name)
     try:
@@ -184,6 +192,7 @@ def _let_go(tcp: _socket.socket) -> None:
     """Be connected no more; where the system cannot take a connect back, nothing can be sent or received any more."""
     system.abort_connect(calls.fileno(tcp))
     try:
+        calls.getpeername(tcp)  # Linux would remember a shutdown for the next connection
         calls.shutdown(tcp, _socket.SHUT_RDWR)
     except OSError:
         pass  # the ordinary case: the system did take it back
