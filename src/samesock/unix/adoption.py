@@ -47,6 +47,8 @@ class State:
     peer_record: tuple[int, int] | None = None
     """pid and start time of the listener that a client connected to."""
     record: Record | None = None
+    noted = 0
+    """The process that left a note of it."""
 
     def __init__(self, **known: Any) -> None:
         # Defaults stay with the class: two states are made for every connection.
@@ -77,7 +79,7 @@ def imported(blob: bytes) -> tuple[State, int]:
             fields[field] = bytes.fromhex(fields[field])
         for field in ("local", "remote", "claim", "peer_record"):
             fields[field] = None if fields[field] is None else tuple(fields[field])
-        return State(record=record, **fields), backlog
+        return State(record=record, **{field: fields[field] for field in _FIELDS}), backlog
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not the state of a samesock Unix socket: {error!r}") from None
 
@@ -171,6 +173,7 @@ def write_handover(state: State, backlog: int) -> None:
         os.write(fd, state.export(backlog))
     finally:
         os.close(fd)
+    state.noted = os.getpid()
 
 
 def read_handover(number: int) -> tuple[State, int] | None:
@@ -192,8 +195,8 @@ def read_handover(number: int) -> tuple[State, int] | None:
 
 
 def forget_handover(state: State) -> None:
-    """Remove the note, if there is one."""
-    if state.record is None:
+    """Remove the note that this process has left. A forked child's copy of the listener may close without it."""
+    if state.record is None or state.noted != os.getpid():
         return
     try:
         os.unlink(_note(state.record.port))

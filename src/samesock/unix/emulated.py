@@ -305,7 +305,13 @@ class EmulatedEnd:
 
     def detach(self, sock: _socket.socket) -> int:
         """Let go of the descriptor; `socket(fileno=)` finds the end again."""
-        self.hand_on()
+        try:
+            self.hand_on()
+        except OSError:
+            # Who adopts the number in this process, as is usual, has no need of the note.
+            import logging
+
+            logging.getLogger("samesock").warning("no note of a detached Unix socket", exc_info=True)
         if self._acceptor is not None:
             self._acceptor.forget(calls.fileno(sock))
         number = calls.detach(sock)
@@ -369,8 +375,13 @@ def adopt(number: int, *, wanted: bool) -> EmulatedEnd | None:
 
 
 def restored(number: int, blob: bytes) -> EmulatedEnd:
-    """The end for a descriptor that came from another process together with what `export` gave there."""
-    return _revived(number, *imported(blob))
+    """The end for a descriptor that came from another process together with what `export` gave there. The descriptor
+    is this function's to close if that fails."""
+    try:
+        return _revived(number, *imported(blob))
+    except BaseException:
+        calls.close(twin(number))
+        raise
 
 
 def _revived(number: int, state: State, backlog: int) -> EmulatedEnd:
