@@ -22,12 +22,14 @@ assert sys.platform != "win32"
 _O_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _O_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _RECORD_SIZE = 256
+_PRIVATE = 0o600
 
 # Linux's open-file-description locks, include/uapi/asm-generic/fcntl.h; Python names the constants from 3.9 on.
 _OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 _OFD_GETLK = getattr(fcntl, "F_OFD_GETLK", 36)
 _LOCK_START = 1 << 40
 _LOCK_LENGTH = 1 << 20
+_TRIES = 100
 # struct flock: type, whence, start, length, pid. Asked whether all of the range could be locked for reading.
 _PROBE = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _LOCK_START, _LOCK_LENGTH, 0)
 _WRITE_LOCKED = struct.pack("h", fcntl.F_WRLCK)
@@ -51,8 +53,12 @@ def _take_life(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_SH if _flocked(fd) else fcntl.LOCK_EX)
         return
     offset = 0
-    while not _lock_byte(fd, offset):
+    for _ in range(_TRIES):
+        if _lock_byte(fd, offset):
+            return
         offset = int.from_bytes(os.urandom(3), "little") % _LOCK_LENGTH
+    # Not by other holders: by a reader's lock on all of the range, of somebody who may read the file.
+    raise OSError(errno.EADDRINUSE, "somebody's lock on the socket's file is in the way of listening")
 
 
 def _flocked(fd: int) -> bool:
@@ -95,12 +101,17 @@ class Hold:
 
     def copy(self, above: int) -> Hold:
         """Another descriptor of the same open file: the lock lives as long as any of them."""
-        fd = fcntl.fcntl(self._fd, fcntl.F_DUPFD_CLOEXEC, above + 1)
+        fd = _duplicate(self._fd, above)
         return Hold(fd, listening=self._listening, changed=self._changed)
 
     def touched(self) -> bool:
-        """Whether mode, owner or links have changed since bind (the file's ctime, which no user can set back)."""
-        return os.fstat(self._fd).st_ctime_ns != self._changed
+        """Whether mode, owner or links have changed since bind (the file's ctime, which no user can set back).
+
+        The mode is looked at, too: a chmod within the same tick of the file system's clock, some 4 ms, leaves ctime
+        as it was before Linux 6.13.
+        """
+        status = os.fstat(self._fd)
+        return status.st_ctime_ns != self._changed or stat.S_IMODE(status.st_mode) != _PRIVATE
 
     def admits(self, owner: Owner) -> bool:
         """Whether that user may write to the file as it is now, which is BSD's right to connect."""
@@ -140,22 +151,31 @@ def _above(fd: int, number: int) -> int:
     """The same open file under a descriptor number greater than `number`."""
     if fd > number:
         return fd
+    higher = _duplicate(fd, number)
+    os.close(fd)
+    return higher
+
+
+def _duplicate(fd: int, number: int) -> int:
     try:
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, number + 1)
-    finally:
-        os.close(fd)
+    except OSError as failure:
+        if failure.errno != errno.EINVAL:
+            raise
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from None  # the limit itself is not above it
 
 
 def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
     """Create the file and write the record; what exists already is left untouched: `EADDRINUSE`."""
     name = os.fsdecode(path)
     try:
-        fd = os.open(name, _O_CREATE, 0o600)
+        fd = os.open(name, _O_CREATE, _PRIVATE)
     except FileExistsError:
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), name) from None
     try:
         fd = _above(fd, above)
-        os.write(fd, record)
+        if os.write(fd, record) != len(record):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         return Hold(fd)
     except BaseException:
         os.close(fd)
@@ -170,7 +190,8 @@ def adopt_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
         if os.pread(fd, _RECORD_SIZE + 1, 0) != record:
             raise OSError(errno.ESTALE, "the socket's file is another one by now", os.fsdecode(path))
         fd = _above(fd, above)
-        return Hold(fd)
+        # The record was written once: what changed the file later, also before now, has moved its ctime alone.
+        return Hold(fd, changed=os.fstat(fd).st_mtime_ns)
     except BaseException:
         os.close(fd)
         raise
