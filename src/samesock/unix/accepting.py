@@ -17,7 +17,7 @@ from collections import deque
 from typing import NamedTuple
 from weakref import WeakSet
 
-from samesock._errors import named_error
+from samesock._errors import error, named_error
 from samesock.backend import Hold, system
 from samesock.unix import hello
 from samesock.unix.calls import calls, twin
@@ -50,7 +50,7 @@ _TRANSIENT = {
 _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, 10035}
 _NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
-_DONTWAIT = _socket.MSG_DONTWAIT if _NONBLOCK else 0
+_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if _NONBLOCK else 0
 """Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
 call; elsewhere the accepted socket's mode is set, and set back."""
 
@@ -93,6 +93,15 @@ def _reset(tcp: _socket.socket) -> None:
     except OSError:
         pass  # already reset by the peer: Winsock refuses options of such a socket
     calls.close(tcp)
+
+
+def _posix(failure: OSError, listener: _socket.socket) -> OSError:
+    """What the program gets for a listener's error: `EBADF` if somebody has closed it, never a bare Winsock code."""
+    tried = "accepting from a Unix socket"
+    if calls.fileno(listener) < 0:
+        return named_error("EBADF", tried)
+    code = getattr(failure, "winerror", None)
+    return failure if code is None else error(code, tried)
 
 
 def _log(text: str) -> None:
@@ -151,7 +160,7 @@ class Acceptor:
         listener = self._twins.get(number) or self._twin(number)
         try:
             # Whatever mode another holder of the same listener has set: a drain never blocks.
-            calls.settimeout(listener, 0.0)
+            _set_mode(listener, 0.0)
             while True:
                 with self._mutex:
                     client = self._next(listener)
@@ -195,13 +204,13 @@ class Acceptor:
         while True:
             try:
                 number, address = calls.accept(listener)
-            except OSError as error:
-                if isinstance(error, BlockingIOError):
+            except OSError as failure:
+                if isinstance(failure, BlockingIOError):
                     return None
-                if error.errno in _TABLE_FULL and self._parked:
+                if failure.errno in _TABLE_FULL and self._parked:
                     self._evict()
-                elif error.errno not in _TRANSIENT:
-                    raise
+                elif failure.errno not in _TRANSIENT:
+                    raise _posix(failure, listener) from None
             else:
                 client = self._greet(number, address, listener)
                 if client is not None:
@@ -382,9 +391,9 @@ class Acceptor:
                 with self._mutex:
                     if not self._closed:
                         self._feed(readable)
-            except Exception as error:  # noqa: BLE001 -- told to the log
-                if repr(error) != told:
-                    told = repr(error)
+            except Exception as trouble:  # noqa: BLE001 -- told to the log
+                if repr(trouble) != told:
+                    told = repr(trouble)
                     _log("tending clients whose hello is late")
                 time.sleep(TEND_SECONDS)
 
