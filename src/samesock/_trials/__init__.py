@@ -27,6 +27,9 @@ GRACE = 5.0
 _STEP = 0.6
 """The part of a trial's time that one step may take."""
 
+_LAST_WORDS = 1.0
+"""Seconds that a child has, after this side has failed, to say what went wrong on its own."""
+
 _REFUSALS = frozenset(
     getattr(errno, name, errno.EOPNOTSUPP)
     for name in ("EOPNOTSUPP", "ENOTSUP", "EAFNOSUPPORT", "ESOCKTNOSUPPORT", "EPROTONOSUPPORT", "ENOSYS")
@@ -119,8 +122,10 @@ class Child:
         raise ChildError(f"the child ended early: {words}", told=False)
 
     def last_words(self) -> str:
-        """End it, and give the error that it told of, if it did and nobody has heard it."""
-        self.process.kill()
+        """The error that it told of, if it did and nobody has heard it; it has a second left to do so."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_LAST_WORDS)
+        self.end()
         try:
             while True:
                 self.told()
@@ -128,9 +133,12 @@ class Child:
             return str(error) if error.told else ""
 
     def end(self) -> None:
-        """End it, if it has not ended by itself, and close the pipes."""
+        """End it, if it has not ended by itself."""
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        """Close its pipes, once nobody reads from them any more."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -175,6 +183,11 @@ class Bench:
             for child in self._children:
                 child.end()
 
+    def close(self) -> None:
+        """Close the pipes of children that have ended."""
+        for child in self._children:
+            child.close()
+
 
 def run(feature: str, trial: Callable[[Bench], Shown], seconds: float) -> Outcome:
     """Try one feature; never raises for what the trial does, and takes at most `seconds` and `GRACE`."""
@@ -192,6 +205,8 @@ def run(feature: str, trial: Callable[[Bench], Shown], seconds: float) -> Outcom
         finally:
             bench.end()
             thread.join(GRACE)
+            if not thread.is_alive():
+                bench.close()
     support, text = results[0] if in_time else (None, f"it was still under way after {seconds:g} seconds")
     return Outcome(feature, support, text, time.monotonic() - begun)
 
