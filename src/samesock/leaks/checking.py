@@ -17,6 +17,7 @@ from samesock.fdtable import Key, keys
 from samesock.leaks import tracing
 from samesock.leaks.children import Spawns
 from samesock.leaks.findings import Finding, Member
+from samesock.leaks.owners import Claims
 from samesock.leaks.rules import Rule, parse_kinds, parse_rule
 from samesock.leaks.text import report
 from samesock.leaks.verdicts import GRACE, Judgement, Outcome, Policy, Start
@@ -133,11 +134,11 @@ class LeakCheck:
         self.findings, self.notes, self.allowed = outcome.findings, outcome.notes, outcome.allowed
         return outcome, (len(start.keys), len(outcome.now))
 
-    def _whose(self, start: Start) -> Callable[[Member], Literal["mine", "other"]]:
+    def _whose(self, start: Start) -> Callable[[Member, Claims], Literal["mine", "other"]]:
         """A descriptor opened by a thread that ran before the block, and is not its own, is not the
         block's."""
 
-        def whose(member: Member) -> Literal["mine", "other"]:
+        def whose(member: Member, _claims: Claims) -> Literal["mine", "other"]:
             origin = member.origin
             if member.key in self._ignored:
                 return "other"

@@ -28,6 +28,10 @@ MOST_NAMES = 4096
 """File names remembered at once, for files whose number was not known when they were opened."""
 
 
+LOOP_STEPS = ("asyncio/events.py", "trio/_core/_run.py")
+"""The files whose frames run a callback or a step of a task."""
+
+
 class HasFileno(Protocol):
     """What is asked of an object that owns a descriptor."""
 
@@ -64,6 +68,17 @@ class Origin:
     def lines(self) -> list[Line]:
         """The stack, innermost frame first."""
         return [Line(code.co_filename, _line_number(code, at), _function(code)) for code, at in self.stack]
+
+    def by_callback(self) -> bool:
+        """Whether an event loop opened it by itself, as it accepts connections for a server: nobody's own code
+        stands between the loop's step and the call.
+        """
+        for line in self.lines():
+            if not is_foreign(line.file):
+                return False
+            if line.file.replace("\\", "/").endswith(LOOP_STEPS):
+                return True
+        return False
 
     def own_lines(self) -> list[Line]:
         """The stack without the frames of the interpreter, of pytest and of installed packages.
@@ -111,7 +126,10 @@ def is_foreign(file: str) -> bool:
     checker."""
     if file.startswith("<") or file.startswith(_WATCHERS):
         return True
-    return file.startswith(_FOREIGN) or f"{os.sep}site-packages{os.sep}" in file
+    if file.startswith(_FOREIGN) or f"{os.sep}site-packages{os.sep}" in file:
+        return True
+    # The embedded Windows interpreter's library is compiled with paths relative to nothing: "socket.py".
+    return not os.path.isabs(file) and not os.path.exists(file)
 
 
 def is_machinery(file: str) -> bool:

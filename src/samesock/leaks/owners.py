@@ -20,6 +20,8 @@ FD: Space = "fd"
 SOCKET: Space = "socket" if sys.platform == "win32" else "fd"
 HANDLE: Space = "handle" if sys.platform == "win32" else "fd"
 
+LOOP_TITLE = "event loop, not closed"
+
 HOPS = 3
 """How far from the object a name is looked for: object, its holder's dictionary, the holder, the holder's
 holder."""
@@ -144,7 +146,7 @@ def _claim_loop(claims: Claims, owner: Any) -> None:
     keys: set[Key] = {(space, number) for space, number in numbers if number is not None}
     if keys:
         fix = "call loop.close(), or use asyncio.run() or asyncio.Runner"
-        claims.groups.append(Group("event loop, not closed", owner, frozenset(keys), fix))
+        claims.groups.append(Group(LOOP_TITLE, owner, frozenset(keys), fix))
 
 
 def _claimers() -> list[tuple[type, Callable[[Claims, object], None]]]:
@@ -155,6 +157,7 @@ def _claimers() -> list[tuple[type, Callable[[Claims, object], None]]]:
         (_class("multiprocessing.connection", "_ConnectionBase"), _claim_connection),
         (_class("subprocess", "Popen"), _claim_process),
         (_class("multiprocessing.popen_fork", "Popen"), _claim_worker),
+        (_class("multiprocessing.popen_spawn_win32", "Popen"), _claim_worker),
         (_class("asyncio.base_events", "BaseEventLoop"), _claim_loop),
     ]
     claimers = [(io.IOBase, _claim_simple(FD))]

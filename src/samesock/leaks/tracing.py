@@ -74,7 +74,6 @@ WRAPPED: tuple[tuple[str, str, Space, Callable[[object], Iterable[int]]], ...] =
     ("os", "pipe", "fd", _all),
     ("os", "pipe2", "fd", _all),
     ("os", "dup", "fd", _all),
-    ("os", "dup2", "fd", _all),
     ("os", "openpty", "fd", _all),
     ("os", "forkpty", "fd", _only_second),
     ("os", "eventfd", "fd", _all),
@@ -114,10 +113,25 @@ def _noting(real: Call, call: str, space: Space, numbers: Callable[[object], Ite
     def traced(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         value = real(*args, **kwargs)
-        _note(space, numbers(value), call, sys._getframe(1))  # noqa: SLF001 - the documented way to a frame
+        if _Use.users:  # who kept this function from an earlier tracing may still call it
+            _note(space, numbers(value), call, sys._getframe(1))  # noqa: SLF001 - the documented way to a frame
         return value
 
     return traced
+
+
+def _noting_dup2(real: Call) -> Call:
+    """`os.dup2` by itself: pytest's capture calls it twelve times per test, for standard output and error."""
+
+    @functools.wraps(real)
+    def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
+        __tracebackhide__ = True
+        number: int = real(fd, fd2, inheritable)
+        if number > 2 and _Use.users:
+            _note("fd", (number,), "os.dup2", sys._getframe(1))  # noqa: SLF001
+        return number
+
+    return dup2
 
 
 def _noting_close(real: Call, call: str, space: Space) -> Call:
@@ -173,6 +187,7 @@ def _wrap_all() -> None:
             _replace(module, name, _noting_class(real, call, space))
         elif real is not None:
             _replace(module, name, _noting(real, call, space, numbers))
+    _replace(os, "dup2", _noting_dup2(os.dup2))
     for module_name, space in (("os", "fd"), ("socket", SOCKET)):
         module = importlib.import_module(module_name)
         _replace(module, "close", _noting_close(module.close, f"{module_name}.close", space))
@@ -183,24 +198,36 @@ def _wrap_all() -> None:
         if chosen is not None and "_selector_cls" in vars(chosen) and stand_in is not None:
             _replace(chosen, "_selector_cls", stand_in)
     if sys.platform == "win32":
-        _wrap_detach()
+        _wrap_windows_sockets()
 
 
-def _wrap_detach() -> None:
-    """Where a socket's number cannot be foreseen, the moment that it leaves its object is the last to note
-    it."""
+def _wrap_windows_sockets() -> None:
+    """Where a socket's number cannot be foreseen, note it when an object takes it over and when it leaves one.
+
+    CPython announces no socket there that is made from a number: accept, dup, fromfd, another process's.
+    """
     import socket
 
-    real = socket.socket.detach
+    made, left = socket.socket.__init__, socket.socket.detach
 
+    @functools.wraps(made)
+    def init(
+        self: socket.socket, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
+        made(self, family, type, proto, fileno)
+        if fileno is not None and _Use.users:
+            _note(SOCKET, [socket.socket.fileno(self)], "socket", sys._getframe(1))  # noqa: SLF001
+
+    @functools.wraps(left)
     def detach(self: socket.socket) -> int:
-        found = next((origin for origin in list(log.by_owner.values()) if _owns(origin, self)), None)
-        number = real(self)
+        found = next((origin for origin in tuple(log.by_owner.values()) if _owns(origin, self)), None)
+        number = left(self)
         if found is not None and number >= 0:
-            log.add_number("socket", number, found)
+            log.add_number(SOCKET, number, found)
         return number
 
-    _replace(socket.socket, "detach", functools.wraps(real)(detach))
+    _replace(socket.socket, "__init__", init)
+    _replace(socket.socket, "detach", detach)
 
 
 def _owns(origin: Origin, owner: object) -> bool:

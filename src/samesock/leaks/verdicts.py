@@ -96,7 +96,7 @@ class Policy:
     collect: Literal["note", "error", "off"] = "note" if sys.implementation.name == "cpython" else "error"
     release: Callable[[], None] = lambda: None
     """Let go of what the caller itself keeps alive, before the collector runs."""
-    whose: Callable[[Member], Whose] = lambda _member: "mine"
+    whose: Callable[[Member, Claims], Whose] = lambda _member, _claims: "mine"
     """Whether a descriptor that is still open belongs to this piece of program."""
     explained: Callable[[Key, Identity], bool] = lambda _key, _identity: False
     """Whether the caller knows why a descriptor has gone."""
@@ -189,9 +189,17 @@ class Judgement:
             if member is None or member.identity != identity:
                 record = look(key, identity)
                 self.members[key] = member = Member(key, identity, record, find_origin(record))
-            if self.policy.kinds and member.record.kind not in self.policy.kinds:
+            if not self._counts(member.record):
                 del fresh[key]
         return fresh
+
+    def _counts(self, record: OpenDescriptor) -> bool:
+        """Whether the kind is looked at. Without a choice of kinds: all but the devices behind a bare HANDLE, which
+        the system's own libraries open when they like (seen: \\Device\\Nsi, by the first question about a port).
+        """
+        if self.policy.kinds:
+            return record.kind in self.policy.kinds
+        return not (record.space == "handle" and record.kind == "other")
 
     def _settle(self, fresh: dict[Key, Identity]) -> dict[Key, Identity]:
         """Wait and collect until nothing new is left or the grace is over; note what went, and how."""
@@ -228,7 +236,7 @@ class Judgement:
         for key, identity in fresh.items():
             member = self.members[key]
             member.owner = claims.owner(key)
-            if self.policy.whose(member) == "other":
+            if self.policy.whose(member, claims) == "other":
                 self.outcome.others[key] = identity
                 continue
             mine.append(member)
@@ -309,7 +317,7 @@ class Judgement:
                         finding.children.append(text)
                 continue
             member = Member(held.key, held.identity, held.record, find_origin(held.record))
-            if held.record.kind not in MATTERS_IN_CHILD or self.policy.whose(member) == "other":
+            if held.record.kind not in MATTERS_IN_CHILD or self.policy.whose(member, Claims()) == "other":
                 continue
             finding = self._finding("in-child", [member], "")
             finding.children.append(text)

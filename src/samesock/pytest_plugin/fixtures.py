@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import sys
 from dataclasses import dataclass, field
+from selectors import BaseSelector
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from samesock.fdtable import Identity, Key, keys
 from samesock.leaks import tracing
+from samesock.leaks.owners import LOOP_TITLE, Claims
 from samesock.leaks.verdicts import appeared, thread_idents
 
 MOST_REACHED = 50_000
@@ -102,6 +105,14 @@ class Fixtures:
         """The living fixture that started a thread."""
         return next((life for life in self.living.values() if thread in life.threads), None)
 
+    def by_loop(self, claims: Claims) -> Lifetime | None:
+        """The living fixture that owns an event loop; where no loop can be told, the last that owns anything."""
+        for group in claims.groups:
+            for life in self.living.values():
+                if group.keys & life.owned.keys() and group.title == LOOP_TITLE:
+                    return life
+        return next((life for life in reversed(self.living.values()) if life.owned), None)
+
     def by_reach(self, owner: object) -> Lifetime | None:
         """The living fixture from whose value, or from whose suspended function, `owner` can be reached.
 
@@ -145,7 +156,17 @@ def _referents(thing: object) -> list[object]:
 
 
 def _is_runner(thing: object) -> bool:
-    return type(thing).__module__.partition(".")[0] in ("_pytest", "pytest", "pluggy", "xdist", "execnet")
+    """Whether this runs things for everybody: pytest, or an event loop, which leads to whatever is registered with it
+    and owns none of that.
+    """
+    module = type(thing).__module__
+    if module.partition(".")[0] in ("_pytest", "pytest", "pluggy", "xdist", "execnet"):
+        return True
+    if isinstance(thing, BaseSelector) or module.startswith(("trio._core.", "anyio._backends.")):
+        return True
+    asyncio = sys.modules.get("asyncio.events")
+    loops = getattr(asyncio, "AbstractEventLoop", ()), getattr(asyncio, "AbstractEventLoopPolicy", ())
+    return isinstance(thing, loops)
 
 
 def _place(definition: pytest.FixtureDef[Any]) -> str:

@@ -15,9 +15,11 @@ import pytest
 
 from samesock.fdtable import Identity, Key, keys
 from samesock.leaks import tracing
+from samesock.leaks.boundary import Boundary
 from samesock.leaks.children import Spawns
 from samesock.leaks.findings import Member
 from samesock.leaks.origins import Origin, own_file
+from samesock.leaks.owners import Claims
 from samesock.leaks.rules import Rule
 from samesock.leaks.verdicts import Judgement, Outcome, Policy, Start
 from samesock.pytest_plugin.fixtures import Fixtures, Lifetime
@@ -40,6 +42,7 @@ class Watching:
         self.running: dict[int, pytest.Item] = {}
         self.overlap = False
         self.spawns = Spawns()
+        self.boundary = Boundary({})
         if settings.trace:
             tracing.start()
             tracing.spawn_listeners.append(self._note_spawn)
@@ -110,6 +113,7 @@ class Watching:
 
     def _begin_at(self, now: dict[Key, Identity]) -> None:
         self.start = Start.at(now)
+        self.boundary = Boundary(now)
         if self.settings.trace:
             self.spawns.begin(now)
 
@@ -117,9 +121,13 @@ class Watching:
         start = self.start
         if start is None:
             return
-        now = keys()
-        if now == start.keys and not self.spawns.seen and not self.fixtures.ended:
+        quiet = not self.spawns.seen and not self.fixtures.ended
+        if quiet and self.boundary.certainly_unchanged():
             self.start = Start.at(start.keys)
+            return
+        now = keys()
+        if quiet and now == start.keys:
+            self.start, self.boundary = Start.at(now), Boundary(now)
             return
         now = self._examine(item, start, now)
         if self.overlap:
@@ -159,7 +167,7 @@ class Watching:
                 continue
             rest = {key: mark for key, mark in together.now.items() if key not in left}
             policy = Judging(self, item, Start(rest), ()).policy()
-            policy.whose = lambda _member: "mine"
+            policy.whose = lambda _member, _claims: "mine"
             outcome = Judgement(Start(rest), policy).run(together.now)
             for finding in (*outcome.findings, *outcome.notes, *outcome.allowed):
                 finding.who, finding.who_kind, finding.where = str(life), "fixture", life.where
@@ -203,7 +211,7 @@ class Judging:
         if isinstance(values, dict):
             values.clear()
 
-    def whose(self, member: Member) -> Literal["mine", "other"]:
+    def whose(self, member: Member, claims: Claims) -> Literal["mine", "other"]:
         """Whether this test opened it: not a wider fixture, a thread of one, the test runner, or another
         test."""
         fixtures, origin, key = self.watching.fixtures, member.origin, member.key
@@ -211,7 +219,7 @@ class Judging:
             return "other"
         if self.watching.overlap and (origin is None or origin.thread != self.thread):
             return "other"
-        life = self._adopter(origin, member.owner)
+        life = self._adopter(origin, member.owner, claims)
         if life is not None:
             life.owned[key] = member.identity
             return "other"
@@ -221,12 +229,14 @@ class Judging:
             return "other"
         return "mine"
 
-    def _adopter(self, origin: Origin | None, owner: object | None) -> Lifetime | None:
+    def _adopter(self, origin: Origin | None, owner: object | None, claims: Claims) -> Lifetime | None:
         fixtures = self.watching.fixtures
         if origin is not None:
             if isinstance(origin.scope, Lifetime) and fixtures.lives(origin.scope):
                 return origin.scope
             life = fixtures.by_thread(origin.thread)
+            if life is None and origin.by_callback():
+                life = fixtures.by_loop(claims)
             if life is not None:
                 return life
         return fixtures.by_reach(owner) if owner is not None else None

@@ -1,0 +1,55 @@
+"""Whether anything has changed since a key snapshot, for less than another snapshot costs.
+
+Since Linux 6.2 the size of /proc/self/fd is the number of open descriptors, so one stat and one fstat for each that
+was there say that nothing else is: 22 us for 12 descriptors where the listing takes 38. What must never be put here:
+an answer "unchanged" that a whole snapshot could contradict; where that is not certain the answer is "look".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from stat import S_IFMT
+
+from samesock.fdtable import Identity, Key
+
+_FOLDER = "/proc/self/fd"
+
+
+class Boundary:
+    """What was open at one moment, in the form that is quickest to check."""
+
+    def __init__(self, seen: dict[Key, Identity]) -> None:
+        self._marks: list[tuple[int, int, int, int]] = []
+        self._count = self._fill(seen) if sys.platform == "linux" else -1
+
+    def _fill(self, seen: dict[Key, Identity]) -> int:
+        """The number that the folder's size must have; -1 where the short way is not open."""
+        try:
+            for _, number in seen:
+                about = os.fstat(number)
+                if not S_IFMT(about.st_mode):
+                    return (
+                        -1
+                    )  # epoll, eventfd and their like share one inode: only the snapshot tells them apart
+                self._marks.append((number, about.st_dev, about.st_ino, about.st_mode))
+            count = os.stat(_FOLDER).st_size
+        except OSError:
+            return -1
+        return count if count == len(seen) else -1
+
+    def certainly_unchanged(self) -> bool:
+        """Whether the same descriptors stand for the same objects, and there are no others."""
+        if self._count < 0:
+            return False
+        fstat = os.fstat
+        try:
+            if os.stat(_FOLDER).st_size != self._count:
+                return False
+            for number, device, inode, mode in self._marks:
+                about = fstat(number)
+                if about.st_ino != inode or about.st_dev != device or about.st_mode != mode:
+                    return False
+        except OSError:
+            return False
+        return True
