@@ -64,8 +64,21 @@ class LeakCheckMixin(_Base):
         self._check(check, done)
 
     def _has_failed(self) -> bool:
+        """Whether the test has failed so far, wherever this Python and this runner keep that.
+
+        The outcome's own `success` is no use: it is reset for every cleanup. Python 3.10 keeps the errors in the
+        outcome until the end, later ones hand them to the result at once, and pytest's result keeps them itself.
+        """
         outcome: object = getattr(self, "_outcome", None)
-        return not getattr(outcome, "success", True)
+        if any(error for _, error in getattr(outcome, "errors", ())):
+            return True
+        if getattr(outcome, "expectedFailure", None) is not None:
+            return True
+        result: object = getattr(outcome, "result", None)
+        if getattr(result, "_excinfo", None):
+            return True
+        told = [*getattr(result, "failures", ()), *getattr(result, "errors", ())]
+        return any(self in (test, getattr(test, "test_case", None)) for test, _ in told)
 
 
 def _loop_descriptors(loop: asyncio.AbstractEventLoop) -> set[Key]:
