@@ -17,6 +17,7 @@ COMMANDS = {
         "try every feature on this machine and compare with what its platform promises",
     ),
     "fds": ("samesock._fds_command", "list what a process has open, and what changes"),
+    "run": ("samesock._run_command", "run a program that finds Unix sockets in the standard library"),
 }
 
 
