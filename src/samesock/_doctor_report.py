@@ -88,7 +88,7 @@ class Report(NamedTuple):
         """The lines below the table: what was compared with what, and what is wrong."""
         words = [row.cells[1] for row in self.rows]
         counts = ", ".join(f"{words.count(word)} {word}" for word in _COLOURS if word in words)
-        lines = [f"{len(self.rows)} features: {counts}"]
+        lines = [f"{len(self.rows)} feature{'s' if len(self.rows) != 1 else ''}: {counts}"]
         sources = [row.source for row in self.rows]
         for source in dict.fromkeys(filter(None, sources)):
             right = "all" if not any(row.problems for row in self.rows if row.source == source) else "not all"

@@ -89,10 +89,10 @@ FEATURES: Mapping[str, Feature] = MappingProxyType(
 def features() -> Mapping[str, Support]:
     """Every feature's name mapped to `native`, `emulated` or `absent` on this machine; it cannot be changed.
 
-    Found by doing each thing once in this process, which takes some milliseconds the first time (under half a second
-    where sockets are emulated), and remembered. Nothing is left behind: no file, no descriptor, no thread, no signal
-    is sent. `SAMESOCK_UNIX` is obeyed as it was when samesock was imported. Raises `OSError` if the process has no
-    descriptors or no memory left for a try; that is not remembered.
+    Found by doing each thing once in this process, which takes some milliseconds the first time (tenths of a
+    second where sockets are emulated), and remembered. Nothing is left behind: no file, no descriptor, no thread;
+    no signal is sent. `SAMESOCK_UNIX` is obeyed as it was when samesock was imported. Raises `OSError` if the
+    process has no descriptors or no memory left for a try; that is not remembered.
 
     Portability:
         Linux, macOS, FreeBSD, Windows: native.

@@ -109,6 +109,7 @@ def _lines(text: str) -> dict[str, int]:
 def _shown(path: Path) -> str:
     """The path relative to the working directory where it lies below it, else whole; always with slashes."""
     try:
-        return path.relative_to(Path.cwd()).as_posix()
+        here = Path.cwd()
+        return (path if here.parent == here else path.relative_to(here)).as_posix()
     except (ValueError, OSError):
         return path.as_posix()

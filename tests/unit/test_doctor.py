@@ -90,7 +90,7 @@ def test_one_feature_alone_in_a_pipe() -> None:
     word = features()["unix-stream"]
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(rf"^unix-stream  {word} +\d+ ms  a child served at a path", done.stdout, re.MULTILINE)
-    assert "1 features: 1 " in done.stdout
+    assert "1 feature: 1 " in done.stdout
     assert "unix-dgram" not in done.stdout
     assert ESCAPE not in done.stdout
 

@@ -12,15 +12,15 @@ import samesock
 from samesock import AF_INET, AF_UNIX, SOCK_STREAM
 from samesock._trials import MEBIBYTE, Absent, Bench, Shown, equal
 from samesock._trials.child import Wire
-from samesock._trials.unix import accept_and_answer, exchange
+from samesock._trials.unix import accept_and_answer, exchange, families, name_of
 
 
 def inherit(bench: Bench) -> Shown:
     """A child serves on listeners that it has inherited, each known to it by nothing but its number."""
     addresses: dict[int, Any] = {AF_UNIX: bench.path("inherit"), AF_INET: ("127.0.0.1", 0)}
-    for family, address in addresses.items():
+    for family in families():
         with samesock.socket(family, SOCK_STREAM) as listener:
-            listener.bind(address)
+            listener.bind(addresses[family])
             listener.listen(1)
             listener.set_inheritable(True)
             child = bench.child(
@@ -34,7 +34,8 @@ def inherit(bench: Bench) -> Shown:
                 client.connect(listener.getsockname())
                 exchange(client, os.urandom(MEBIBYTE))
     return Shown(
-        "native", "a child served on an AF_UNIX and a TCP listener, known to it by their numbers alone"
+        "native",
+        f"a child served over {' and '.join(map(name_of, families()))}, on listeners known to it by number alone",
     )
 
 

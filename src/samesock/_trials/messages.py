@@ -20,14 +20,13 @@ from samesock._trials.unix import exchange, serve_digest
 
 def sendmsg(bench: Bench) -> Shown:
     """Many buffers into one connection."""
-    child = bench.child(serve_digest, family=int(AF_INET), address=["127.0.0.1", 0])
-    address = tuple(child.told()["address"])
     with samesock.socket(AF_INET, SOCK_STREAM) as sock:
-        sock.settimeout(bench.seconds)
         word = method_word(sock, "sendmsg")
         if word == "absent":
             raise Absent("sockets have no sendmsg")
-        sock.connect(address)
+        sock.settimeout(bench.seconds)
+        child = bench.child(serve_digest, family=int(AF_INET), address=["127.0.0.1", 0])
+        sock.connect(tuple(child.told()["address"]))
         buffers = [os.urandom(1024) for _ in range(64)]
         method: Any = getattr(sock, "sendmsg", None)
         sent = method(buffers)

@@ -11,7 +11,7 @@ import secrets
 from typing import Any, cast
 
 import samesock
-from samesock import AF_UNIX, SOCK_DGRAM, SOCK_STREAM
+from samesock import AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM
 from samesock._probes import Support
 from samesock._trials import MEBIBYTE, Absent, Bench, Shown, digest, equal
 from samesock._trials.child import Wire
@@ -23,10 +23,10 @@ _MESSAGES = [bytes([n]) * (n * 60) for n in range(1, 17)]
 def unix_stream(bench: Bench) -> Shown:
     """A child serves at a path."""
     path = bench.path("stream")
-    child = bench.child(serve_digest, family=int(AF_UNIX), address=path)
-    child.told()
     with samesock.socket(AF_UNIX, SOCK_STREAM) as client:
         client.settimeout(bench.seconds)
+        child = bench.child(serve_digest, family=int(AF_UNIX), address=path)
+        child.told()
         client.connect(path)
         equal(client.getpeername(), path, "the peer's name")
         exchange(client, os.urandom(MEBIBYTE))
@@ -70,6 +70,20 @@ def exchange(sock: Any, data: bytes, sent: int = 0) -> None:
 def word_of(sock: Any) -> Support:
     """Who carries this Unix socket."""
     return cast(Support, sock.transport)
+
+
+def families() -> list[int]:
+    """The families of stream sockets that there are: TCP's, and AF_UNIX unless the system refuses it."""
+    try:
+        samesock.socket(AF_UNIX, SOCK_STREAM).close()
+    except OSError:
+        return [int(AF_INET)]
+    return [int(AF_UNIX), int(AF_INET)]
+
+
+def name_of(family: int) -> str:
+    """What the table calls a stream socket of the family."""
+    return "AF_UNIX" if family == AF_UNIX else "TCP"
 
 
 def unix_dgram(bench: Bench) -> Shown:

@@ -6,6 +6,7 @@ What must never be put here: what a feature is worth; only whether it is there.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -20,6 +21,7 @@ from samesock._probes import Support
 from samesock._probes import waiting as probes
 from samesock._trials import Absent, Bench, Shown, equal
 from samesock._trials.child import Wire
+from samesock._trials.unix import families, name_of
 
 _PAUSE = 0.05
 """Seconds between what makes a thing ready and what comes before it."""
@@ -50,24 +52,29 @@ def _waited(bench: Bench, things: list[Any], make_ready: Callable[[], object]) -
     raise Absent(reason)
 
 
+def _bound(bench: Bench, family: int, name: str) -> samesock.socket:
+    """A listener of that family, in the bench's folder if it is AF_UNIX."""
+    listener = samesock.socket(family, SOCK_STREAM)
+    listener.settimeout(bench.seconds)
+    listener.bind(bench.path(name) if family == AF_UNIX else ("127.0.0.1", 0))
+    listener.listen(1)
+    return listener
+
+
 def select_socket(bench: Bench) -> Shown:
-    """Two listeners that a child connects to, then the connections that it sends over."""
+    """Listeners that a child connects to, then the connections that it sends over."""
     with contextlib.ExitStack() as stack:
-        addresses: tuple[Any, ...] = (bench.path("wait"), ("127.0.0.1", 0))
-        listeners = [
-            stack.enter_context(samesock.socket(family, SOCK_STREAM)) for family in (AF_UNIX, AF_INET)
-        ]
-        for listener, address in zip(listeners, addresses, strict=True):
-            listener.settimeout(bench.seconds)
-            listener.bind(address)
-            listener.listen(1)
+        listeners = [stack.enter_context(_bound(bench, family, "wait")) for family in families()]
         child = bench.child(connect_and_send, addresses=[listener.getsockname() for listener in listeners])
         word, name = _waited(bench, listeners, lambda: child.tell(connect=True))
         accepted = [stack.enter_context(listener.accept()[0]) for listener in listeners]
         _waited(bench, accepted, lambda: child.tell(send=True))
         for sock in accepted:
             equal(sock.recv(9), b"!", "what came")
-    return Shown(word, f"{name} woke when a child connected, and when it sent, over AF_UNIX and TCP")
+    return Shown(
+        word,
+        f"{name} woke when a child connected, and when it sent, over {' and '.join(map(name_of, families()))}",
+    )
 
 
 def connect_and_send(wire: Wire, addresses: list[Any]) -> None:
@@ -152,6 +159,10 @@ def write_file(wire: Wire, path: str) -> None:
     wire.tell(written=True)
 
 
+_SIGNAL_PAUSE = 0.2
+"""Seconds that a child has to get from saying that it will block to blocking."""
+
+
 class _Interrupted(Exception):
     """What the signal's handler raises."""
 
@@ -167,38 +178,43 @@ def interrupt(bench: Bench) -> Shown:
         be_interrupted, path=bench.path("interrupt"), patience=10 if can_send else 2, myself=not can_send
     )
     worst = 0.0
-    for call in ("accept", "recv"):
+    calls = [*(f"accept over {name_of(family)}" for family in families()), "recv"]
+    for call in calls:
         equal(child.told(), {"blocks_in": call}, "the child's next call")
         if can_send:
-            time.sleep(0.2)
+            time.sleep(_SIGNAL_PAUSE)
             os.kill(child.pid, signal.SIGINT)
         answer = child.told()
         if not answer["interrupted"]:
-            raise Absent(f"{call}() waited on through the signal until something came")
+            raise Absent(f"{call} waited on through the signal until something came")
         worst = max(worst, answer["seconds"])
         child.tell(next=True)
     word: Support = "native" if can_send else "emulated"
     return Shown(
-        word, f"SIGINT to a child blocked in accept, then in recv, ended each; the slower took {worst:.3f} s"
+        word,
+        f"SIGINT ended {', '.join(calls)}, in which a child was blocked; the slowest took {worst:.3f} s",
     )
 
 
 def be_interrupted(wire: Wire, path: str, patience: float, myself: bool) -> None:
     """Block in accept, then in recv; what comes first, a signal or, after `patience` seconds, something to take?"""
     signal.signal(signal.SIGINT, _interrupt)
+    for family in families():
+        with samesock.socket(family, SOCK_STREAM) as listener, samesock.socket(family, SOCK_STREAM) as client:
+            listener.bind(path if family == AF_UNIX else ("127.0.0.1", 0))
+            listener.listen(1)
+            connect = functools.partial(client.connect, listener.getsockname())
+            _block(
+                wire,
+                f"accept over {name_of(family)}",
+                listener.accept,
+                connect,
+                patience=patience,
+                myself=myself,
+            )
+            wire.told()
     one, other = samesock.socketpair()
-    with (
-        one,
-        other,
-        samesock.socket(AF_UNIX, SOCK_STREAM) as listener,
-        samesock.socket(AF_UNIX, SOCK_STREAM) as client,
-    ):
-        listener.bind(path)
-        listener.listen(1)
-        _block(
-            wire, "accept", listener.accept, lambda: client.connect(path), patience=patience, myself=myself
-        )
-        wire.told()
+    with one, other:
         _block(wire, "recv", lambda: one.recv(1), lambda: other.send(b"!"), patience=patience, myself=myself)
         wire.told()
 
@@ -218,7 +234,7 @@ def _block(
 
     def relief() -> None:
         if myself:
-            over.wait(0.3)
+            over.wait(_SIGNAL_PAUSE)
             signal.raise_signal(signal.SIGINT)
         if not over.wait(patience):
             relieved.set()
@@ -240,7 +256,7 @@ def _block(
     interrupted = not relieved.is_set()
     over.set()
     helper.join()
-    wire.tell(interrupted=interrupted, seconds=max(0.0, seconds - (0.3 if myself else 0.2)))
+    wire.tell(interrupted=interrupted, seconds=max(0.0, seconds - _SIGNAL_PAUSE))
 
 
 def wake(bench: Bench) -> Shown:
