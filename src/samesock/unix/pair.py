@@ -12,6 +12,7 @@ import hmac
 import os
 import secrets
 import time
+from contextlib import ExitStack
 
 from samesock._errors import named_error
 from samesock.backend import system
@@ -29,10 +30,11 @@ _TOKEN_SIZE = 32
 def make() -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
     """Two connected descriptors with their ends. `ConnectionAbortedError` if no honest pair came about."""
     deadline = time.monotonic() + PAIR_SECONDS
-    listener = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
-    client = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
-    server: _socket.socket | None = None
-    try:
+    with ExitStack() as opened, ExitStack() as pair:
+        listener = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+        opened.callback(calls.close, listener)
+        client = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
+        pair.callback(calls.close, client)
         system.prepare_listener(listener)
         calls.bind(listener, ("127.0.0.1", 0))
         calls.listen(listener, 16)
@@ -40,33 +42,30 @@ def make() -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
         calls.settimeout(client, PAIR_SECONDS)
         calls.connect(client, calls.getsockname(listener))
         server = _accept_own(listener, calls.getsockname(client), deadline)
+        pair.callback(calls.close, server)
         _exchange(client, server, deadline)
         _exchange(server, client, deadline)
         for tcp in (client, server):
             calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             calls.settimeout(tcp, None)
-        return _end(client), _end(server)
-    except BaseException:
-        calls.close(client)
-        if server is not None:
-            calls.close(server)
-        raise
-    finally:
-        calls.close(listener)
+        ends = _end(client), _end(server)
+        pair.pop_all()
+        return (calls.detach(client), ends[0]), (calls.detach(server), ends[1])
 
 
 def _accept_own(listener: _socket.socket, expected: Address, deadline: float) -> _socket.socket:
     """The connection from `expected`; every other one is closed."""
-    while True:
+    while time.monotonic() < deadline:
         calls.settimeout(listener, max(0.001, deadline - time.monotonic()))
         try:
             number, address = calls.accept(listener)
         except TimeoutError:
-            raise _foreign() from None
+            break
         tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
         if address == expected:
             return tcp
         calls.close(tcp)
+    raise _foreign()
 
 
 def _exchange(sender: _socket.socket, receiver: _socket.socket, deadline: float) -> None:
@@ -91,7 +90,7 @@ def _foreign() -> OSError:
     return named_error("ECONNABORTED", "socketpair() met a stranger or a proxy on the loopback interface")
 
 
-def _end(tcp: _socket.socket) -> tuple[int, EmulatedEnd]:
+def _end(tcp: _socket.socket) -> EmulatedEnd:
     state = State(role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
     state.claim = (os.getpid(), system.uid())
-    return calls.detach(tcp), EmulatedEnd(state)
+    return EmulatedEnd(state)
