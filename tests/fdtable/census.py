@@ -86,7 +86,7 @@ def deleted_file(stack: ExitStack, folder: Path) -> Made:
 
 @case("file")
 def temporary_file(stack: ExitStack, folder: Path) -> Made:
-    file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+    file = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
     return Made([file.fileno()], " (deleted)")
 
 

@@ -29,7 +29,7 @@ def plain(address: object) -> object:
 
 def sockets(records: Iterable[fdtable.OpenDescriptor]) -> set[Facts]:
     """What psutil tells of a socket: family, type, local and remote address, TCP's state."""
-    found = set()
+    found: set[Facts] = set()
     for one in records:
         info = one.socket
         if info is None:
@@ -52,7 +52,7 @@ def files(records: Iterable[fdtable.OpenDescriptor]) -> set[Facts]:
 def opened(stack: ExitStack, folder: Path) -> None:
     """Files and sockets of every kind that psutil knows."""
     for name in ("one", "two"):
-        stack.enter_context(open(folder / name, "w"))
+        stack.enter_context((folder / name).open("w"))
     listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
     stack.enter_context(socket.create_connection(listener.getsockname()))
     stack.enter_context(listener.accept()[0])

@@ -215,8 +215,10 @@ def test_watch_ends_with_its_process() -> None:
     """watch(pid) ends when the process does, its descriptors closed; an interval below 0 is a ValueError."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         changes = fdtable.watch(0.2, child)
-        threading.Timer(1.0, child.communicate, (b"\n",)).start()
+        assert child.stdin is not None
+        threading.Timer(1.0, child.stdin.close).start()  # nobody waits for it: a zombie has ended, too
         last = list(changes)[-1]
+        child.wait()
     assert last.closed
     with pytest.raises(ValueError, match="-1"):
         fdtable.watch(-1)
@@ -224,7 +226,7 @@ def test_watch_ends_with_its_process() -> None:
 
 @pytest.mark.skipif(not ON_PROCFS, reason="needs procfs")
 def test_a_name_that_ends_in_deleted_is_not_deleted(tmp_path: Path) -> None:
-    """A file really called "x (deleted)" is told from a deleted "x"; so is a deleted one whose name another file took."""
+    """A file called "x (deleted)" is not a deleted "x"; a deleted one whose name another took is."""
     odd = tmp_path / "x (deleted)"
     with open(odd, "w") as file:
         seen = fdtable.describe(file)

@@ -16,7 +16,8 @@ from samesock.fdtable.model import Address, OpenDescriptor, Origin, Owner, Peer,
 class Annotation:
     """What an annotator knows better: every field that is not `None` takes the place of the record's.
 
-    `remote` and `peer` cannot be taken away, only replaced.
+    A new `family` takes the protocol with it: AF_UNIX has none, whatever carries it. `remote` and `peer` cannot
+    be taken away, only replaced.
     """
 
     family: str | None = None
@@ -71,6 +72,8 @@ def applied(record: OpenDescriptor, note: Annotation) -> OpenDescriptor:
     """`record` with what `note` knows better."""
     inner = {name: value for name in _IN_SOCKET if (value := getattr(note, name)) is not None}
     outer = {name: value for name in _IN_RECORD if (value := getattr(note, name)) is not None}
+    if note.family is not None:
+        inner["protocol"] = note.protocol
     if inner:
         outer["socket"] = replace(record.socket or SocketInfo(), **inner)
     return replace(record, **outer) if outer else record

@@ -237,7 +237,7 @@ def _foreign_rows(pid: int, process: int) -> list[HandleRow]:
 
 def _foreign(pid: int) -> list[OpenDescriptor]:
     """Another process's handles, each duplicated into this one for the time of a look."""
-    wanted = PROCESS_QUERY_INFORMATION | declared.PROCESS_DUP_HANDLE
+    wanted = PROCESS_QUERY_INFORMATION | declared.PROCESS_DUP_HANDLE | declared.SYNCHRONIZE
     process = kernel32.OpenProcess(wanted, False, pid)
     if not process:
         code = kernel32.GetLastError()
@@ -245,6 +245,8 @@ def _foreign(pid: int) -> list[OpenDescriptor]:
             raise processes.gone(pid)
         raise processes.denied(pid, f"OpenProcess failed with Windows error {code}")
     try:
+        if kernel32.WaitForSingleObject(process, 0) == declared.WAIT_OBJECT_0:
+            raise processes.gone(pid)  # it has ended, and somebody still has a handle to it
         return [_foreign_record(row, pid, process) for row in _foreign_rows(pid, process)]
     finally:
         kernel32.CloseHandle(process)
@@ -281,7 +283,7 @@ def one(number: int, space: Space | None = None) -> OpenDescriptor:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     pid = os.getpid()
     found = _own([rows[handle]], pid, numbers)[0]
-    if found.kind in ("pipe", "socket"):
+    if found.kind in ("pipe", "fifo", "socket"):
         for linked in table(pid)[0]:
             if linked.key == found.key and linked.identity == found.identity:
                 return linked

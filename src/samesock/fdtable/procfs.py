@@ -93,6 +93,8 @@ def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
         raise _denied(pid) from None
     try:
         numbers = sorted(map(int, os.listdir(directory)))
+        if not numbers and _ended(pid):
+            raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended")
         if mine:
             numbers.remove(directory)
         records, refused, tables = _records(numbers, pid, mine, directory)
@@ -102,6 +104,16 @@ def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
         raise _denied(pid)
     link(records, tables.unix)
     return records, [f"process {pid}: {refused} descriptors may not be read"] if refused else []
+
+
+def _ended(pid: int) -> bool:
+    """Whether the process is a zombie: it has ended, and its parent has not asked for its exit code."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command in parentheses may hold anything, parentheses included.
+            return file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except OSError:
+        return True
 
 
 def _records(

@@ -90,7 +90,7 @@ def completed(records: list[OpenDescriptor], pid: int) -> tuple[list[OpenDescrip
     except (OSError, ImportError) as failure:
         return records, [f"TCP states: {failure}"]
     states = {_ends(row.info): row.info.state for row in listed}
-    finished = [_stated(_read(one, listed), states) for one in records]
+    finished = [_stated(one, states) for one in _read(records, listed)]
     if pid != os.getpid():
         finished += _numberless(finished, listed, pid)
     return finished, []
@@ -101,14 +101,25 @@ def _unread(info: SocketInfo) -> bool:
     return info.type is None
 
 
-def _read(one: OpenDescriptor, listed: list[Row]) -> OpenDescriptor:
-    """`one` as psutil's only connection with its local address; unchanged when there are several or none."""
-    if one.socket is None or not _unread(one.socket) or one.socket.local is None:
-        return one
-    matching = [row.info for row in listed if row.info.local == one.socket.local]
-    if len(matching) != 1:
-        return one
-    return replace(one, socket=matching[0], source=(*one.source, "psutil"), partial=())
+def _read(records: list[OpenDescriptor], listed: list[Row]) -> list[OpenDescriptor]:
+    """`records` with psutil's facts for those that can only be told by their local address.
+
+    A listener and what it accepted share that address: then each gets one of psutil's rows, and says that the row
+    may be the other's.
+    """
+    here: dict[Address | None, list[OpenDescriptor]] = {}
+    for one in records:
+        if one.socket is not None and _unread(one.socket):
+            here.setdefault(one.socket.local, []).append(one)
+    told: dict[int, OpenDescriptor] = {}
+    for local, sharing in here.items():
+        rows = [row.info for row in listed if row.info.local == local]
+        if len(rows) != len(sharing):
+            continue  # the rows follow without numbers
+        partial = () if len(rows) == 1 else ("number: one of several sockets with this local address",)
+        for one, info in zip(sharing, rows, strict=True):
+            told[id(one)] = replace(one, socket=info, source=(*one.source, "psutil"), partial=partial)
+    return [told.get(id(one), one) for one in records]
 
 
 def _wants(info: SocketInfo) -> bool:
@@ -127,7 +138,6 @@ def _stated(one: OpenDescriptor, states: dict[tuple[object, ...], str | None]) -
 def _numberless(records: Iterable[OpenDescriptor], listed: list[Row], pid: int) -> list[OpenDescriptor]:
     """psutil's sockets that no record has the addresses of: the process has them, under numbers not known."""
     seen = {_ends(one.socket) for one in records if one.socket is not None}
-    unread = [one.socket.local for one in records if one.socket is not None and _unread(one.socket)]
     return [
         OpenDescriptor(
             number=-1,
@@ -141,5 +151,5 @@ def _numberless(records: Iterable[OpenDescriptor], listed: list[Row], pid: int) 
             partial=("number: psutil does not tell it", "inheritable: psutil does not tell it"),
         )
         for row in listed
-        if _ends(row.info) not in seen and row.info.local not in unread
+        if _ends(row.info) not in seen
     ]

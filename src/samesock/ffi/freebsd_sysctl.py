@@ -121,7 +121,7 @@ class kinfo_file(ctypes.Structure):
     kf_path: bytes
 
 
-SIZES: Final = {kf_sock: 304, kf_file: 304, kf_pipe: 288, kinfo_file: 1392}
+SIZES: Final = {kf_sock: 304, kf_file: 304, kf_pipe: 304, kinfo_file: 1392}
 """What each structure must measure (sys/user.h: KINFO_FILE_SIZE is 1392)."""
 
 SHORTEST_ROW: Final = kinfo_file.kf_path.offset  # type: ignore[attr-defined]
