@@ -182,6 +182,14 @@ def wine_session(version: str) -> None:
     nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])
 
 
+@nox.session(python=find_python(EMULATED_ON), default=False)
+def bench(session: nox.Session) -> None:
+    """The benchmarks, written to docs/benchmarks.md; slowness fails nothing."""
+    session.install(*nox.project.dependency_groups(PROJECT, "bench"))
+    install(session, "test")  # The leak check's benchmark runs pytest.
+    session.run("python", "tests/bench/report.py", *session.posargs)
+
+
 atexit.register(print_totals)
 for one in REQUIRED:
     test_session(f"tests-{one}", one, {})

@@ -1,8 +1,8 @@
 """How a benchmark measures and what it hands over: interleaved bursts, medians, ratios with a spread, tables.
 
-The contract: every file `bench_*.py` in this folder has `main() -> list[Table]`. `report.py` calls each in a Python of
-its own, with this folder on `sys.path` and samesock installed, and puts the tables into `docs/benchmarks.md`, in the
-order of the files' names. A table's cells are strings that Markdown can take; `figures` are the same numbers for
+The contract: every file `bench_*.py` in this folder has `main() -> list[Table]`. `report.py` calls each in a Python
+of its own, with this folder on `sys.path` and samesock installed, and puts the tables into `docs/benchmarks.md`, in
+the order of the files' names. A table's cells are strings that Markdown can take; `figures` are the same numbers for
 programs, and go into `docs/benchmarks.json`. A benchmark prints nothing to stdout, asserts nothing about time, and
 takes every count through `count()`, so that a trial run can be short. What must never be put here: anything about
 sockets, or about where the tables end up.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
@@ -25,8 +25,8 @@ class Table(NamedTuple):
     title: str
     columns: list[str]
     rows: list[list[str]]
-    notes: list[str] = []
-    figures: list[dict[str, Any]] = []
+    notes: Sequence[str] = ()
+    figures: Sequence[dict[str, Any]] = ()
 
 
 class Ratio(NamedTuple):

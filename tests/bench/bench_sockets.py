@@ -1,0 +1,163 @@
+"""The price of samesock's sockets, side by side with the standard library's in one run: the data path and connecting.
+
+Three parts, each in a Python of its own: Linux as it is, Linux with the emulation forced, Windows CPython under Wine.
+Every lane has two processes, the same implementation at both ends; see `ends`. Fresh processes are started several
+times, since where a process happens to lie in memory and on the cores lasts as long as it lives. What must never be
+put here: why something costs what it costs (that is `bench_steps`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import measuring
+from ends import Alone, Client, Lane
+from measuring import Table
+from parts import in_part
+
+PART_SECONDS = 200
+
+
+class Row(NamedTuple):
+    """One comparison: a way of measuring, our lane, theirs, and how much of their rate ours must reach."""
+
+    what: str
+    way: str
+    ours: str
+    theirs: str
+    target: float | None
+
+
+LANES = {
+    "socket, TCP": Lane("socket", "tcp"),
+    "socket, TCP, again": Lane("socket", "tcp"),
+    "samesock, TCP": Lane("samesock", "tcp"),
+    "socket, AF_UNIX": Lane("socket", "unix"),
+    "samesock, AF_UNIX": Lane("samesock", "unix"),
+}
+WAYS = {
+    "ping-pong": (Client, "ping_pong", 300, "trips/s"),
+    "streaming": (Client, "stream", 12, "MiB/s"),
+    "connecting": (Client, "connect", 20, "/s"),
+    "connecting alone": (Alone, "connect", 20, "/s"),
+}
+"""What is made of a lane, the burst's name, its length, its unit."""
+
+TCP = [
+    Row("64-byte ping-pong, TCP", "ping-pong", "samesock, TCP", "socket, TCP", None),
+    Row("1 MiB streaming, TCP", "streaming", "samesock, TCP", "socket, TCP", None),
+]
+KERNEL_UNIX = [
+    Row("64-byte ping-pong, AF_UNIX", "ping-pong", "samesock, AF_UNIX", "socket, AF_UNIX", None),
+    Row("1 MiB streaming, AF_UNIX", "streaming", "samesock, AF_UNIX", "socket, AF_UNIX", None),
+]
+EMULATED = [
+    Row("64-byte ping-pong, emulated AF_UNIX", "ping-pong", "samesock, AF_UNIX", "socket, TCP", 0.95),
+    Row("1 MiB streaming, emulated AF_UNIX", "streaming", "samesock, AF_UNIX", "socket, TCP", 0.95),
+]
+CONNECTING = [
+    Row("connect + accept + close, two processes", "connecting", "samesock, AF_UNIX", "socket, TCP", None),
+    Row(
+        "connect + accept + close, one thread",
+        "connecting alone",
+        "samesock, AF_UNIX",
+        "socket, TCP",
+        None,
+    ),
+]
+CONTROL = [
+    Row("noise: ping-pong against itself", "ping-pong", "socket, TCP, again", "socket, TCP", None),
+    Row("noise: streaming against itself", "streaming", "socket, TCP, again", "socket, TCP", None),
+]
+NOISE_OF_CONNECTING = [
+    Row("noise: connecting against itself", "connecting", "socket, TCP, again", "socket, TCP", None)
+]
+
+
+def _at_least(target: float, rows: list[Row]) -> list[Row]:
+    return [row._replace(target=target) for row in rows]
+
+
+PARTS: dict[str, list[Row]] = {
+    "native": _at_least(0.98, TCP + KERNEL_UNIX) + CONTROL,
+    "emulated": EMULATED + _at_least(0.5, CONNECTING) + CONTROL + NOISE_OF_CONNECTING,
+    "wine": _at_least(0.95, TCP) + EMULATED + _at_least(0.4, CONNECTING) + CONTROL + NOISE_OF_CONNECTING,
+}
+TITLES = {
+    "native": "Linux, as it is",
+    "emulated": "Linux, Unix sockets emulated",
+    "wine": "Windows CPython under Wine, Unix sockets emulated",
+}
+SITTINGS = {"native": 8, "emulated": 8, "wine": 5}
+ROUNDS = {"native": 24, "emulated": 16, "wine": 12}
+
+
+def measure(part: str) -> list[dict[str, Any]]:
+    """One part's figures; runs in the Python that the part is about."""
+    rows = PARTS[part]
+    results: dict[tuple[str, str], list[float]] = {}
+    for _ in range(measuring.count(SITTINGS[part])):
+        for way in dict.fromkeys(row.way for row in rows):
+            maker, burst, length, _ = WAYS[way]
+            names = dict.fromkeys(lane for row in rows if row.way == way for lane in (row.theirs, row.ours))
+            with contextlib.ExitStack() as stack:
+                bursts = {}
+                for name in names:
+                    end = stack.enter_context(contextlib.closing(maker(LANES[name])))
+                    bursts[name] = _burst(end, burst, length)
+                    bursts[name]()  # the first one warms up, and is not counted
+                for name, rates in measuring.interleaved(bursts, measuring.count(ROUNDS[part], 2)).items():
+                    results.setdefault((way, name), []).extend(rates)
+    return [_figure(row, results[row.way, row.ours], results[row.way, row.theirs]) for row in rows]
+
+
+def _burst(end: Any, name: str, length: int) -> Any:
+    method = getattr(end, name)
+    return lambda: method(length)
+
+
+def _figure(row: Row, ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    found = measuring.ratio(ours, theirs)
+    return {
+        **row._asdict(),
+        "unit": WAYS[row.way][-1],
+        "our_rate": statistics.median(ours),
+        "their_rate": statistics.median(theirs),
+        "ratio": found.median,
+        "quartiles": [found.low, found.high],
+        "bursts": len(ours),
+        "verdict": "" if row.target is None else measuring.verdict(found.median, row.target),
+    }
+
+
+def _table(part: str, figures: list[dict[str, Any]]) -> Table:
+    columns = ["what", "ours", "rate", "against", "rate", "ratio (quartiles)", "at least", "result"]
+    rows = []
+    for one in figures:
+        unit = one["unit"]
+        shown = measuring.Ratio(one["ratio"], *one["quartiles"])
+        target = "" if one["target"] is None else f"{one['target']:.2f}"
+        ours, theirs = f"{one['our_rate']:,.0f} {unit}", f"{one['their_rate']:,.0f} {unit}"
+        rows.append(
+            [one["what"], one["ours"], ours, one["theirs"], theirs, str(shown), target, one["verdict"]]
+        )
+    note = f"{figures[0]['bursts']} bursts of each lane, in {measuring.count(SITTINGS[part])} sittings."
+    return Table(TITLES[part], columns, rows, [note], figures)
+
+
+def main() -> list[Table]:
+    """The three parts' tables."""
+    tables = []
+    for part in PARTS:
+        said, why = in_part(part, [__file__, part], PART_SECONDS)
+        tables.append(_table(part, json.loads(said)) if said else Table(TITLES[part], [], [], [why]))
+    return tables
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Path(sys.argv[1]).name)))

@@ -1,0 +1,197 @@
+"""Where an emulated connect + accept + close spends its time: the steps by the clock, the whole in instructions.
+
+Both ends are in one thread. The steps are timed by clocks around the functions of the emulation's replaceable tables;
+what is left of the time without the clocks is Python's own work between them. What must never be put here: targets
+(they are in `bench_sockets`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import measuring
+from counting import instructions
+from ends import Alone, Lane
+from measuring import Table
+from parts import in_part
+
+ROUNDS = 10
+PART_SECONDS = 100
+COUNTED = 200
+TITLES = {
+    "emulated": "Where connect + accept + close goes, Linux",
+    "wine": "Where connect + accept + close goes, Wine",
+}
+
+CALLS = "samesock.unix.calls:calls"
+STEPS = {
+    "TCP: make both sockets": ["samesock.unix.dispatch:._stdlib_init"],
+    "TCP: connect": [f"{CALLS}.connect_ex"],
+    "TCP: accept": [f"{CALLS}.accept"],
+    "TCP: close both sockets": [f"{CALLS}.close"],
+    "the socket's file: open, read, close": [
+        "samesock.backend:system.open_record",
+        "samesock.backend:system.OpenRecord.close",
+    ],
+    "its life, asked before and after connecting": ["samesock.backend:system.OpenRecord.live"],
+    "whose it is, and where": [
+        "samesock.backend:system.OpenRecord.trusted",
+        "samesock.backend:system.realm",
+        "samesock.backend:system.Hold.touched",
+        "samesock.unix.rendezvous:.decode",
+    ],
+    "the hello: make and check": ["samesock.unix.hello:.make", "samesock.unix.hello:.check"],
+    "the hello: send and receive": [f"{CALLS}.send", f"{CALLS}.recv"],
+    "a second Python object for a socket": [f"{CALLS}.init", f"{CALLS}.create", f"{CALLS}.detach"],
+    "modes, options, addresses": [
+        f"{CALLS}.settimeout",
+        f"{CALLS}.setsockopt",
+        f"{CALLS}.getsockopt",
+        f"{CALLS}.getsockname",
+        f"{CALLS}.getpeername",
+        "samesock.backend:system.prepare_client",
+    ],
+    "waiting": ["samesock.backend:system.wait"],
+}
+"""Each step's functions, as `module:object.name`; one that an edition of the library has not got counts nothing."""
+
+
+class Clocks:
+    """Clocks around functions, each with the times that it saw."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, list[int]] = {}
+        self._undo: list[tuple[Any, str, Any]] = []
+
+    def put_on(self, where: str) -> None:
+        """A clock on one function of STEPS."""
+        module, _, names = where.partition(":")
+        *path, name = names.split(".")
+        owner: Any = importlib.import_module(module)
+        for part in filter(None, path):
+            owner = getattr(owner, part, None)
+        function = getattr(owner, name, None)
+        if function is None:
+            return
+        self._undo.append((owner, name, function))
+        setattr(owner, name, _clocked(function, self.seen.setdefault(where, [])))
+
+    def take_off(self) -> None:
+        """Put the functions back."""
+        for owner, name, function in reversed(self._undo):
+            setattr(owner, name, function)
+        self._undo.clear()
+
+
+def _clocked(function: Callable[..., Any], seen: list[int]) -> Callable[..., Any]:
+    now = time.perf_counter_ns
+
+    def clocked(*args: Any, **kwargs: Any) -> Any:
+        begun = now()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            seen.append(now() - begun)
+
+    return clocked
+
+
+def measure() -> dict[str, Any]:
+    """Microseconds of a round: of each step, of all, of TCP by the standard library."""
+    ours, theirs = Alone(Lane("samesock", "unix")), Alone(Lane("socket", "tcp"))
+    bursts = measuring.count(60, 5)
+    lanes = {"ours": lambda: 1e6 / ours.connect(ROUNDS), "theirs": lambda: 1e6 / theirs.connect(ROUNDS)}
+    whole = measuring.interleaved(lanes, bursts)
+    clocks = Clocks()
+    for functions in STEPS.values():
+        for where in functions:
+            clocks.put_on(where)
+    for _ in range(bursts):
+        ours.connect(ROUNDS)
+    clocks.take_off()
+    ours.close()
+    theirs.close()
+    bias = _bias()
+    rounds = bursts * ROUNDS
+    steps = {}
+    for step, functions in STEPS.items():
+        times = [clocks.seen[where] for where in functions if clocks.seen.get(where)]
+        steps[step] = {
+            "calls": sum(map(len, times)) / rounds,
+            "us": sum(len(seen) / rounds * max(0.0, statistics.median(seen) - bias) for seen in times) / 1000,
+        }
+    totals = {name: statistics.median(found) for name, found in whole.items()}
+    return {"steps": steps, **totals}
+
+
+def _bias() -> float:
+    """What a clock adds to the time that it sees, in ns."""
+    seen: list[int] = []
+    nothing = _clocked(lambda: None, seen)
+    for _ in range(2000):
+        nothing()
+    return statistics.median(seen)
+
+
+def _steps_table(part: str) -> Table:
+    said, why = in_part(part, [__file__, part], PART_SECONDS)
+    if not said:
+        return Table(TITLES[part], [], [], [why])
+    found = json.loads(said)
+    whole = found["ours"]
+    steps = {name: step for name, step in found["steps"].items() if step["calls"]}
+    rest = whole - sum(step["us"] for step in steps.values())
+    rows = [
+        [name, f"{step['calls']:.1f}", f"{step['us']:.1f}", f"{step['us'] / whole:.0%}"]
+        for name, step in steps.items()
+    ]
+    rows.append(["Python between these", "", f"{rest:.1f}", f"{rest / whole:.0%}"])
+    rows.append(["all of it", "", f"{whole:.1f}", "100%"])
+    rows.append(
+        [
+            "the standard library's TCP, all of it",
+            "",
+            f"{found['theirs']:.1f}",
+            f"{found['theirs'] / whole:.0%}",
+        ]
+    )
+    notes = ["Medians; both ends in one thread."]
+    return Table(TITLES[part], ["step", "calls", "us", "share"], rows, notes, [found])
+
+
+def _instructions_table() -> Table:
+    """Instructions of a round, in user mode: the difference of a long and a short run."""
+    script = str(Path(__file__).with_name("ends.py"))
+    environment = {**os.environ, "SAMESOCK_UNIX": "emulated"}
+    title = f"Instructions of {COUNTED} rounds of connect + accept + close, Linux"
+    found: dict[str, int] = {}
+    for name, lane in {"emulated": Lane("samesock", "unix"), "TCP": Lane("socket", "tcp")}.items():
+        line = [sys.executable, script, "rounds", *lane]
+        counts = [instructions([*line, str(rounds)], environment) for rounds in (0, COUNTED)]
+        if counts[0] is None or counts[1] is None:
+            return Table(title, [], [], ["Not measured here: it needs valgrind."])
+        found[name] = counts[1] - counts[0]
+    rows = [[name, f"{value / 1e6:.2f} million", f"{value / COUNTED:,.0f}"] for name, value in found.items()]
+    quotient = found["TCP"] / found["emulated"]
+    notes = [
+        f"TCP takes {quotient:.2f} of the emulation's instructions.",
+        "User mode alone, by callgrind; what the kernel does, most of a TCP round's time, is not in it.",
+    ]
+    return Table(title, ["what", f"{COUNTED} rounds", "a round"], rows, notes, [found])
+
+
+def main() -> list[Table]:
+    """The steps on Linux and under Wine, and the instructions."""
+    return [_steps_table("emulated"), _steps_table("wine"), _instructions_table()]
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure()))
