@@ -162,7 +162,8 @@ def test_collected_and_late_are_notes(run: Run) -> None:
     assert run.outcomes["test_late"] == run.outcomes["test_cycle"] == ["PASSED"], run.output
     notes = {row["who"].rpartition("::")[2]: row["verdict"] for row in run.rows if row["as"] == "note"}
     assert notes["test_cycle"] == notes["test_fixture_value_is_dropped"] == "collected"
-    assert notes["test_late"] in ("late", "collected")  # a busy machine may run the thread while it collects
+    # On a busy machine the thread may run before the first look, or while the collector does.
+    assert notes.get("test_late", "late") in ("late", "collected")
 
 
 def test_snapshot_fixture(run: Run) -> None:

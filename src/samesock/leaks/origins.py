@@ -28,8 +28,8 @@ MOST_NAMES = 4096
 """File names remembered at once, for files whose number was not known when they were opened."""
 
 
-LOOP_STEPS = ("asyncio/events.py", "trio/_core/_run.py")
-"""The files whose frames run a callback or a step of a task."""
+LOOP_STEPS = (("asyncio/events.py", "_run"), ("trio/_core/_run.py", "unrolled_run"))
+"""The functions that run a callback or a step of a task, by file and the end of the name."""
 
 
 class HasFileno(Protocol):
@@ -76,7 +76,8 @@ class Origin:
         for line in self.lines():
             if not is_foreign(line.file):
                 return False
-            if line.file.replace("\\", "/").endswith(LOOP_STEPS):
+            file = line.file.replace("\\", "/")
+            if any(file.endswith(ending) and line.function.endswith(name) for ending, name in LOOP_STEPS):
                 return True
         return False
 

@@ -19,9 +19,8 @@ needs_selector = pytest.mark.skipif(
     not HAS_OWN_DESCRIPTOR, reason="feature absent: a selector with a descriptor"
 )
 needs_terminal = pytest.mark.skipif(not hasattr(os, "openpty"), reason="feature absent: pseudo-terminals")
-needs_proc = pytest.mark.skipif(
-    not os.path.isdir("/proc/self/fd"), reason="feature absent: a child's descriptors"
-)
+CHILDREN_SEEN = hasattr(os, "fork") and os.path.isdir("/proc/self/fd")
+needs_proc = pytest.mark.skipif(not CHILDREN_SEEN, reason="feature absent: a child's descriptors by identity")
 WAITING = [sys.executable, "-c", "input()"]
 
 
