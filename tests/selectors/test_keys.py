@@ -76,35 +76,36 @@ def test_unregister_after_close(selector: Any) -> None:
     assert len(selector.get_map()) == 0
 
 
-def test_a_reused_number(selector: Any) -> None:
+def test_a_reused_number(selector: Any, stack: Any) -> None:
     """A new object with the number of one that was closed while registered takes its place, and only it is told."""
-    old, old_peer = socket.socketpair()
-    with old_peer:
-        number = old.fileno()
-        selector.register(old, READ | WRITE, "old")
-        assert becomes(selector, {old: WRITE})
-        old.close()
-        new, new_peer, others = _pair_with_number(number)
-        try:
-            if new.fileno() == number:  # who gives numbers may give another
-                assert told(selector).get(old, 0) == 0
-            selector.register(new, READ, "new")
-            assert told(selector) == {}
-            new_peer.send(b"!")
-            assert becomes(selector, {new: READ})
-        finally:
-            for sock in (new, new_peer, *others):
-                sock.close()
+    old = _datagrams(stack)
+    number = old.fileno()
+    selector.register(old, READ | WRITE, "old")
+    assert becomes(selector, {old: WRITE})
+    old.close()
+    new = _with_number(number, stack)
+    assert told(selector) == {}
+    selector.register(new, READ, "new")
+    assert told(selector) == {}
+    new.sendto(b"!", new.getsockname())
+    assert becomes(selector, {new: READ})
+    assert selector.get_key(number).data == "new"
+    assert len(selector.get_map()) == 1
 
 
-def _pair_with_number(number: int) -> tuple[Any, Any, list[Any]]:
-    others: list[Any] = []
-    for _ in range(64):
-        one, other = socket.socketpair()
-        if number in (one.fileno(), other.fileno()):
-            return (one, other, others) if one.fileno() == number else (other, one, others)
-        others += [one, other]
-    return (*socket.socketpair(), others)
+def _datagrams(stack: Any) -> Any:
+    sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def _with_number(number: int, stack: Any) -> Any:
+    """A new socket with the number of one that is closed: the system gives it again sooner or later."""
+    for _ in range(200):
+        sock = _datagrams(stack)
+        if sock.fileno() == number:
+            return sock
+    raise AssertionError("the system did not give the number again")
 
 
 def test_modify(selector: Any, pair: Any) -> None:
@@ -127,24 +128,20 @@ def test_modify(selector: Any, pair: Any) -> None:
         selector.modify(one, 0)
 
 
-def test_modify_takes_a_reused_number_for_what_it_is(selector: Any) -> None:
-    """modify() by number watches what has the number now, as asyncio relies on."""
-    old, old_peer = socket.socketpair()
+def test_modify_takes_a_reused_number_for_what_it_is(selector: Any, stack: Any) -> None:
+    """modify() by number watches what has the number now, as asyncio relies on, with the same events or others."""
+    old = _datagrams(stack)
     number = old.fileno()
     selector.register(number, READ)
     assert told(selector) == {}
     old.close()
-    new, new_peer, others = _pair_with_number(number)
-    try:
-        if new.fileno() != number:
-            pytest.skip("select-socket: this system does not give the number again")
-        selector.modify(number, READ)
-        assert told(selector) == {}
-        new_peer.send(b"!")
-        assert becomes(selector, {number: READ})
-    finally:
-        for sock in (old_peer, new, new_peer, *others):
-            sock.close()
+    new = _with_number(number, stack)
+    selector.modify(number, READ)
+    assert told(selector) == {}
+    new.sendto(b"!", new.getsockname())
+    assert becomes(selector, {number: READ})
+    selector.modify(number, READ | WRITE)
+    assert becomes(selector, {number: READ | WRITE})
 
 
 def test_the_map(selector: Any, pair: Any) -> None:

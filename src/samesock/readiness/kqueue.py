@@ -1,4 +1,4 @@
-"""Waiting on macOS and the BSDs: kqueue, with a filter for reading and one for writing; a process' end comes through `posix`.
+"""Waiting on macOS and the BSDs: kqueue, one filter to read and one to write; a process' end comes through `posix`.
 
 Written from the manual pages and tried by a script that plays the kernel; no run on macOS or a BSD has shown it.
 A regular file is always ready: kqueue's own rule for files (readable while the position is before the end) is not

@@ -17,7 +17,9 @@ from typing import Any
 from samesock.readiness.posix import PosixSelector
 from samesock.readiness.registry import has_gone
 
-_select: Any = select  # there is no poll on Windows
+# Any: neither has all of this on Windows before Python 3.12.
+_os: Any = os
+_select: Any = select
 
 
 class PollSelector(PosixSelector):
@@ -27,8 +29,8 @@ class PollSelector(PosixSelector):
         super().__init__()
         self._masks: dict[int, int] = {}
         self._wake_reader, self._wake_writer = os.pipe()
-        os.set_blocking(self._wake_reader, False)
-        os.set_blocking(self._wake_writer, False)
+        for end in (self._wake_reader, self._wake_writer):
+            _os.set_blocking(end, False)
 
     def watch(self, number: int, events: int) -> bool:
         os.fstat(number)  # poll() takes any number

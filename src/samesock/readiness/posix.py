@@ -100,7 +100,7 @@ class PosixSelector(Registry):
             raise ValueError("a process can be waited for with EVENT_READ alone")
         return super().modify(fileobj, events, data)
 
-    def begin(self, identity: Identity, fileobj: FileObject, events: int) -> None:
+    def begin(self, identity: Identity, fileobj: FileObject, events: int) -> None:  # noqa: ARG002 -- the contract's
         number = self.number(identity)
         if not self.watch(number, events):
             self._always[number] = None

@@ -1,0 +1,299 @@
+"""Sockets on Windows: one question to the driver under Winsock for each, answered through a completion port.
+
+A question stands until something is so: nothing runs meanwhile, and a thousand questions cost as little as ten. An
+answer ends its question; the next `flush` asks it again, which makes it level-triggered, and asks it once however
+many changes there were. For a socket there is one question at a time: while one is taken back, its end is waited for
+before the next is asked, for two on one handle of the driver take each other's answers. A handle of the driver serves
+32 sockets, since taking back is linear in their number. (All three: known from wepoll and trio.)
+
+The memory of a question belongs to the kernel until its end has come through the port: it is kept in `_asked`, also
+when its socket is long forgotten. What must never be put here: threads, and anything that is no socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import Final
+
+from samesock import _errors
+from samesock.ffi import DWORD, HANDLE, SOCKET, afd
+from samesock.ffi.afd import ntdll
+from samesock.ffi.kernel32_waits import kernel32_waits
+from samesock.ffi.ws2_32 import ws2_32
+from samesock.readiness.port import Port
+from samesock.readiness.registry import Identity
+
+SOCKETS_PER_DEVICE: Final = 32
+_READ: Final = (
+    afd.AFD_POLL_RECEIVE
+    | afd.AFD_POLL_ACCEPT
+    | afd.AFD_POLL_DISCONNECT
+    | afd.AFD_POLL_ABORT
+    | afd.AFD_POLL_CONNECT_FAIL
+)
+_WRITE: Final = afd.AFD_POLL_SEND | afd.AFD_POLL_ABORT | afd.AFD_POLL_CONNECT_FAIL
+_NAME: Final = "\\Device\\Afd\\samesock"
+_FOREVER: Final = 0x7FFFFFFFFFFFFFFF
+_SIZE: Final = ctypes.sizeof(afd.AFD_POLL_INFO)
+_STATUS_INVALID_HANDLE: Final = 0xC0000008
+_MASKS: Final = {
+    events: (_READ if events & EVENT_READ else 0)
+    | (_WRITE if events & EVENT_WRITE else 0)
+    | afd.AFD_POLL_LOCAL_CLOSE
+    for events in range(4)
+}
+
+
+class _Device:
+    """A handle of the driver, tied to the port."""
+
+    __slots__ = ("handle", "sockets")
+
+    def __init__(self, port: Port) -> None:
+        buffer = ctypes.create_string_buffer(_NAME.encode("utf-16-le"))
+        length = len(_NAME) * 2
+        name = afd.UNICODE_STRING(length, length, ctypes.addressof(buffer))
+        attributes = afd.OBJECT_ATTRIBUTES(
+            ctypes.sizeof(afd.OBJECT_ATTRIBUTES), 0, ctypes.addressof(name), 0, None, None
+        )
+        handle = HANDLE()
+        status = ntdll.NtCreateFile(
+            ctypes.byref(handle),
+            afd.SYNCHRONIZE,
+            ctypes.byref(attributes),
+            ctypes.byref(afd.IO_STATUS_BLOCK()),
+            None,
+            0,
+            afd.FILE_SHARE_READ | afd.FILE_SHARE_WRITE,
+            afd.FILE_OPEN,
+            0,
+            None,
+            0,
+        )
+        if status != afd.STATUS_SUCCESS:
+            raise _failed(status, "opening the driver of Winsock")
+        self.handle = int(handle.value)
+        self.sockets = 0
+        if not kernel32_waits.CreateIoCompletionPort(self.handle, port.handle, 0, 0):
+            code = kernel32_waits.GetLastError()
+            kernel32_waits.CloseHandle(self.handle)
+            raise _errors.error(code, "tying the driver of Winsock to a completion port")
+
+
+class _Question:
+    """One question's memory; used again for its socket's next question."""
+
+    __slots__ = ("address", "answer", "asked", "info", "info_address", "socket", "taken_back")
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket: Socket | None = socket
+        self.answer = afd.IO_STATUS_BLOCK()
+        self.info = afd.AFD_POLL_INFO()
+        self.address = ctypes.addressof(self.answer)
+        self.info_address = ctypes.addressof(self.info)
+        self.asked = 0
+        self.taken_back = False
+
+
+class Socket:
+    """One registered socket."""
+
+    __slots__ = ("base", "changed", "device", "events", "fileno", "identity", "number", "question", "spare")
+
+    def __init__(
+        self,
+        identity: Identity,
+        number: int,
+        events: int,
+        fileno: Callable[[], int] | None,
+        device: _Device,
+    ) -> None:
+        self.identity = identity
+        self.number = number
+        self.base = base_handle(number)
+        self.fileno = fileno
+        self.changed = False
+        self.events = events
+        self.device = device
+        self.question: _Question | None = None
+        self.spare: _Question | None = None
+
+
+class Sockets:
+    """All sockets of one selector. Its lock is held by the caller in each method."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._devices: list[_Device] = []
+        self._roomy: list[_Device] = []
+        self._asked: dict[int, _Question] = {}
+        self._to_ask: dict[Socket, None] = {}
+
+    def add(self, identity: Identity, number: int, events: int, fileno: Callable[[], int] | None) -> Socket:
+        """Watch a socket from the next `flush` on; `fileno`, if given, tells whether it still has its number."""
+        if not self._roomy:
+            device = _Device(self._port)
+            self._devices.append(device)
+            self._roomy.append(device)
+        device = self._roomy[-1]
+        added = Socket(identity, number, events, fileno, device)
+        device.sockets += 1
+        if device.sockets == SOCKETS_PER_DEVICE:
+            self._roomy.pop()
+        self._to_ask[added] = None
+        return added
+
+    def change(self, socket: Socket, events: int) -> None:
+        """Watch for other events from the next `flush` on, and the socket that has the number by now."""
+        if socket.base != socket.number:
+            socket.base = base_handle(socket.number)
+        if socket.fileno is not None and socket.fileno() != socket.number:
+            socket.fileno = None
+        socket.events = events
+        socket.changed = True
+        self._to_ask[socket] = None
+
+    def remove(self, socket: Socket) -> None:
+        """Forget a socket."""
+        self._to_ask.pop(socket, None)
+        question, socket.question = socket.question, None
+        if question is not None:
+            question.socket = None
+            self._take_back(socket.device, question)
+        device = socket.device
+        if device.sockets == SOCKETS_PER_DEVICE:
+            self._roomy.append(device)
+        device.sockets -= 1
+
+    def flush(self) -> None:
+        """Ask, and take back, what changes and answers have made necessary."""
+        to_ask = self._to_ask
+        while to_ask:
+            socket = next(iter(to_ask))
+            question = socket.question
+            if question is None:
+                self._ask(socket)
+            elif _MASKS[socket.events] & ~question.asked:
+                self._take_back(socket.device, question)
+            del to_ask[socket]
+
+    def _ask(self, socket: Socket) -> None:
+        if socket.fileno is not None and socket.fileno() != socket.number:
+            return  # closed, and its number may be another's by now: silent, until somebody unregisters it
+        question = socket.spare or _Question(socket)
+        socket.spare = None
+        socket.changed = False
+        info = question.info
+        info.Timeout = _FOREVER
+        info.NumberOfHandles = 1
+        info.Exclusive = 0
+        row = info.Handles[0]
+        row.Handle = socket.base
+        row.Status = 0
+        row.Events = question.asked = _MASKS[socket.events]
+        question.answer.Status = afd.STATUS_PENDING
+        question.taken_back = False
+        address, where = question.address, question.info_address
+        try:
+            self._asked[address] = question
+            socket.question = question
+            status = ntdll.NtDeviceIoControlFile(
+                socket.device.handle,
+                0,
+                None,
+                address,
+                address,
+                afd.IOCTL_AFD_POLL,
+                where,
+                _SIZE,
+                where,
+                _SIZE,
+            )
+        except BaseException:
+            # Ctrl+C, before the call or after it: nobody knows. This memory is given up to the kernel, and the socket
+            # is asked about anew.
+            self._take_back(socket.device, question)
+            question.socket = None
+            socket.question = None
+            raise
+        if status not in (afd.STATUS_SUCCESS, afd.STATUS_PENDING):
+            del self._asked[question.address]
+            socket.question = None
+            socket.spare = question
+            if status != _STATUS_INVALID_HANDLE:  # closed: silent, until somebody unregisters it
+                raise _failed(status, "asking whether a socket is ready")
+
+    def _take_back(self, device: _Device, question: _Question) -> None:
+        if not question.taken_back:
+            question.taken_back = True
+            ntdll.NtCancelIoFileEx(device.handle, question.address, ctypes.byref(afd.IO_STATUS_BLOCK()))
+
+    def answered(self, address: int) -> tuple[Identity, int] | None:
+        """Deal with a completion: the socket and what is so of it, if that is wanted. It may be called again for the
+        same completion when it was interrupted.
+        """
+        question = self._asked.get(address)
+        if question is None:
+            return None
+        told = None
+        socket = question.socket
+        if socket is not None:
+            status = question.answer.Status & 0xFFFFFFFF
+            found = question.info.Handles[0].Events if question.info.NumberOfHandles else 0
+            if status != afd.STATUS_SUCCESS:
+                found = 0 if status == afd.STATUS_CANCELLED else afd.AFD_POLL_ABORT
+            # Closed: silent from now on, unless a `change` came after the question.
+            if socket.changed or not found & afd.AFD_POLL_LOCAL_CLOSE:
+                self._to_ask[socket] = None
+                events = socket.events & ((found & _READ and EVENT_READ) | (found & _WRITE and EVENT_WRITE))
+                if events:
+                    told = socket.identity, events
+            socket.question = None
+            socket.spare = question
+        del self._asked[address]
+        return told
+
+    def close(self) -> bool:
+        """Take back every question; whether the end of all of them has come (else call `answered` for more)."""
+        for socket in {question.socket for question in self._asked.values()}:
+            if socket is not None:
+                socket.question = None
+        for question in self._asked.values():
+            question.socket = None
+        self._to_ask.clear()
+        for device in self._devices:
+            ntdll.NtCancelIoFileEx(device.handle, None, ctypes.byref(afd.IO_STATUS_BLOCK()))
+        return not self._asked
+
+    def pending(self) -> int:
+        """How many questions' ends have not come."""
+        return len(self._asked)
+
+    def let_go(self) -> None:
+        """Close the driver's handles. What is still pending is kept for ever, since the kernel may write there."""
+        for device in self._devices:
+            kernel32_waits.CloseHandle(device.handle)
+        self._devices.clear()
+        self._roomy.clear()
+        _given_up.extend(self._asked.values())
+        self._asked.clear()
+
+
+_given_up: list[_Question] = []
+
+
+def base_handle(number: int) -> int:
+    """The provider's own handle: layered providers hand out others, which the driver does not know."""
+    handle = SOCKET(number)
+    size = ctypes.sizeof(handle)
+    if ws2_32.WSAIoctl(
+        number, afd.SIO_BASE_HANDLE, None, 0, ctypes.byref(handle), size, ctypes.byref(DWORD()), None, None
+    ):
+        return number
+    return int(handle.value)
+
+
+def _failed(status: int, tried: str) -> OSError:
+    return _errors.error(ntdll.RtlNtStatusToDosError(status), tried)

@@ -1,0 +1,88 @@
+"""A completion port: where everything that a Windows selector waits for arrives, and where another thread wakes it.
+
+`Batch` is what one call took out. It keeps its count until each completion was dealt with, so that Ctrl+C in between
+loses none. What must never be put here: what a completion means.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+
+from samesock import _errors
+from samesock.ffi import INVALID_HANDLE_VALUE, ULONG
+from samesock.ffi.kernel32_waits import INFINITE, OVERLAPPED_ENTRY, WAIT_TIMEOUT, kernel32_waits
+
+WAKE = 1
+"""The key of a completion that says nothing but: look again. Those of the driver have 0."""
+
+_ROOM = 256
+
+
+class Batch:
+    """Room for completions, and how many of them are still to be dealt with."""
+
+    __slots__ = ("_entries", "_left", "_left_address", "_start")
+
+    def __init__(self) -> None:
+        self._entries = (OVERLAPPED_ENTRY * _ROOM)()
+        self._start = ctypes.addressof(self._entries)
+        self._left = ULONG(0)
+        self._left_address = ctypes.addressof(self._left)
+
+    def fill(self, port: int, seconds: float | None) -> bool:
+        """Whether there is anything: left over, or waiting at the port, or coming within the time (None: for ever)."""
+        if self._left.value:
+            return True
+        if kernel32_waits.GetQueuedCompletionStatusEx(
+            port, self._start, _ROOM, self._left_address, _milliseconds(seconds), 0
+        ):
+            return True
+        code = kernel32_waits.GetLastError()
+        self._left.value = 0
+        if code != WAIT_TIMEOUT:
+            raise _errors.error(code, "waiting on a completion port")
+        return False
+
+    def consume(self, deal: Callable[[int], object]) -> None:
+        """Call `deal` with the address in each completion of the driver; what it does not return from is left."""
+        left = self._left
+        while left.value:
+            entry = self._entries[left.value - 1]
+            if entry.lpCompletionKey != WAKE:
+                deal(entry.lpOverlapped)
+            left.value -= 1
+
+
+class Port:
+    """The port, and the batches that are not in use."""
+
+    def __init__(self) -> None:
+        self.handle = kernel32_waits.CreateIoCompletionPort(INVALID_HANDLE_VALUE, 0, 0, 0)
+        if not self.handle:
+            raise _errors.error(kernel32_waits.GetLastError(), "making a completion port")
+        self._batches: list[Batch] = []
+
+    def borrow(self) -> Batch:
+        """A batch for one thread; the last one that was given back, with what is left in it."""
+        return self._batches.pop() if self._batches else Batch()
+
+    def give_back(self, batch: Batch) -> None:
+        """Keep a batch for the next call."""
+        self._batches.append(batch)
+
+    def wake(self) -> None:
+        """End one wait at the port now, or the next."""
+        if self.handle:
+            kernel32_waits.PostQueuedCompletionStatus(self.handle, 0, WAKE, None)
+
+    def close(self) -> None:
+        """Close it."""
+        handle, self.handle = self.handle, 0
+        if handle:
+            kernel32_waits.CloseHandle(handle)
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return INFINITE if seconds is None else min(max(0, math.ceil(seconds * 1e3)), INFINITE - 1)
