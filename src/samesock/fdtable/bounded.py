@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 LIMIT = 0.1
@@ -59,29 +61,62 @@ def ask(question: Callable[[], T], limit: float = LIMIT) -> T:
 
     The question goes on in its thread then, so it must touch nothing that the caller goes on to change.
     """
-    worker = _borrow()
+    (answer,) = each([None], lambda _: question(), limit)
+    if isinstance(answer, Failure):
+        raise answer.reason
+    return answer
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A question that got no answer: the exception it raised, `Blocked` when it never came back."""
+
+    reason: BaseException
+
+
+def each(things: Sequence[S], look: Callable[[S], T], limit: float = LIMIT) -> list[T | Failure]:
+    """`look` at each thing, in one thread as long as none blocks (a hand-over costs 0.6 ms under Wine).
+
+    A look that takes longer than `limit` seconds is a `Failure` with `Blocked`; those after it go on in another
+    thread. An exception is a `Failure` too.
+    """
+    answers: list[T | Failure] = []
+    while len(answers) < len(things):
+        answers += _batch(things[len(answers) :], look, limit)
+    return answers
+
+
+def _batch(things: Sequence[S], look: Callable[[S], T], limit: float) -> list[T | Failure]:
+    """The answers up to the first look that blocks, itself included."""
+    try:
+        worker = _borrow()
+    except Blocked as failure:
+        return [Failure(failure)] * len(things)
     answered = threading.Event()
-    answers: list[T] = []
-    failures: list[BaseException] = []
+    answers: list[T | Failure] = []
 
     def serve() -> None:
-        try:
-            answers.append(question())
-        except BaseException as failure:  # noqa: BLE001  (carried to the caller, whatever it is)
-            failures.append(failure)
+        for thing in things:
+            try:
+                answers.append(look(thing))
+            except BaseException as failure:  # noqa: BLE001  (carried to the caller, whatever it is)
+                answers.append(Failure(failure))
         answered.set()
 
     worker.asked.put(serve)
-    if not answered.wait(limit):
-        worker.asked.put(None)
-        with _lock:
-            _abandoned.append(worker)
-        raise Blocked(f"no answer within {limit * 1000:.0f} ms")
+    seen = 0
+    while not answered.wait(limit):
+        progress = len(answers)
+        if progress == seen:
+            # The thread goes on with its own list when it comes back; what it finds then is not looked at.
+            worker.asked.put(None)
+            with _lock:
+                _abandoned.append(worker)
+            return [*answers[:progress], Failure(Blocked(f"no answer within {limit * 1000:.0f} ms"))]
+        seen = progress
     with _lock:
         _idle.append(worker)
-    if failures:
-        raise failures[0]
-    return answers[0]
+    return answers
 
 
 def exhausted() -> bool:

@@ -162,25 +162,8 @@ def look_all(rows: list[tuple[HandleRow, int | None]]) -> dict[HandleRow, Identi
     object.
     """
     answers: dict[HandleRow, Identity] = {}
-    waiting = list(rows)
-
-    def look() -> None:
-        while waiting:
-            row, number = waiting[0]
-            answers[row] = _look(row, number)
-            del waiting[0]
-
-    while waiting:
-        try:
-            bounded.ask(look)
-        except bounded.Blocked:
-            # The thread that was given up still holds the old list and dictionary: go on with new ones.
-            (stuck, _), *rest = list(waiting)
-            answers = {**answers, stuck: _Memory.looks.get(stuck, ("blocked",))}
-            waiting = rest
-            if bounded.exhausted():
-                answers.update({row: _Memory.looks.get(row, ("blocked",)) for row, _ in waiting})
-                break
+    for (row, _), answer in zip(rows, bounded.each(rows, lambda one: _look(*one)), strict=True):
+        answers[row] = _Memory.looks.get(row, ("blocked",)) if isinstance(answer, bounded.Failure) else answer
     _Memory.looks.update(answers)
     return answers
 

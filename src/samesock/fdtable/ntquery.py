@@ -11,7 +11,6 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from samesock.fdtable import bounded, handles, processes, tcp_states, winsock_facts
@@ -147,31 +146,21 @@ def _look(row: HandleRow, handle: int, kind_name: str) -> _Look:
     return _Look(_KINDS.get(kind_name, "other"), detail=f"{kind_name} {_title(handle)}".strip())
 
 
-def _bounded_look(
-    row: HandleRow, handle: int, kind_name: str, after: Callable[[], None] | None = None
-) -> _Look:
-    """`_look`, or what is sure without it when it gives no answer in time; `after` runs when it has."""
+def _bounded_looks(asked: list[tuple[HandleRow, int, str]]) -> list[_Look]:
+    """`_look` at each, or what is sure without it for those that give no answer in time."""
+    return [
+        _without_answer(handle, answer) if isinstance(answer, bounded.Failure) else answer
+        for (_, handle, _), answer in zip(asked, bounded.each(asked, lambda one: _look(*one)), strict=True)
+    ]
 
-    def question() -> _Look:
-        try:
-            return _look(row, handle, kind_name)
-        finally:
-            if after is not None:
-                after()
 
-    try:
-        return bounded.ask(question)
-    except bounded.Blocked as failure:
-        # What blocks is a pipe somebody reads, or a file on a network: the type of file never blocks.
-        form = handles.file_type(handle)
-        kind: Kind = (
-            "pipe"
-            if form == handles.FILE_TYPE_PIPE
-            else "file"
-            if form == handles.FILE_TYPE_DISK
-            else "other"
-        )
-        return _Look(kind, partial=(f"path: {failure}",))
+def _without_answer(handle: int, failure: bounded.Failure) -> _Look:
+    """What blocks is a pipe somebody reads, or a file on a network: its type is told without blocking."""
+    form = handles.file_type(handle)
+    kind: Kind = (
+        "pipe" if form == handles.FILE_TYPE_PIPE else "file" if form == handles.FILE_TYPE_DISK else "other"
+    )
+    return _Look(kind, partial=(f"path: {failure.reason}",))
 
 
 def _record(
@@ -219,12 +208,13 @@ def _own(rows: list[HandleRow], pid: int, numbers: dict[int, int]) -> list[OpenD
     kinds = [kind for kind in kinds if kind]
     files = [(row, numbers.get(row.value)) for row, kind in zip(rows, kinds, strict=True) if kind == "File"]
     seen = handles.look_all(files)
+    looks = _bounded_looks([(row, row.value, kind) for row, kind in zip(rows, kinds, strict=True)])
     return [
         _record(
-            row, pid, numbers.get(row.value), _bounded_look(row, row.value, kind), kind_name=kind,
+            row, pid, numbers.get(row.value), look, kind_name=kind,
             identity=handles.identity(row, seen.get(row, ()), numbers.get(row.value)),
         )
-        for row, kind in zip(rows, kinds, strict=True)
+        for row, kind, look in zip(rows, kinds, looks, strict=True)
     ]  # fmt: skip
 
 
@@ -261,13 +251,17 @@ def _foreign_record(row: HandleRow, pid: int, process: int) -> OpenDescriptor:
         return _record(row, pid, None, look, kind_name="", identity=handles.identity(row, (), None))
     handle = copy.value
     kind_name = handles.type_name(row._replace(value=handle))
-    # A look that is given up still uses the copy: it is closed by the thread that looked, when it has.
-    look = _bounded_look(row, handle, kind_name, lambda: _close(handle))
+
+    def look_and_close(_: None) -> _Look:
+        # A look that is given up still uses the copy: it is closed by the thread that looked, when it has.
+        try:
+            return _look(row, handle, kind_name)
+        finally:
+            kernel32.CloseHandle(handle)
+
+    (answer,) = bounded.each([None], look_and_close)
+    look = _without_answer(handle, answer) if isinstance(answer, bounded.Failure) else answer
     return _record(row, pid, None, look, kind_name=kind_name, identity=handles.identity(row, (), None))
-
-
-def _close(handle: int) -> None:
-    kernel32.CloseHandle(handle)
 
 
 def one(number: int, space: Space | None = None) -> OpenDescriptor:
