@@ -85,13 +85,13 @@ class PosixSelector(Registry):
             raise ValueError("a process can be waited for with EVENT_READ alone")
         if any(key.fileobj is fileobj for key in self.keys_by_identity.values()):
             raise KeyError(f"{fileobj!r} is already registered")
+        self.check(events)
         end = process_end(fileobj)
         try:
-            key = super().register(end, events, data)._replace(fileobj=fileobj)
+            key = self.add(end, fileobj, events, data)
         except BaseException:
             os.close(end)
             raise
-        self.keys_by_identity[end] = key
         self._process_ends[end] = end
         return key
 

@@ -87,16 +87,24 @@ class Registry(selectors.BaseSelector):
 
     def register(self, fileobj: FileObject, events: int, data: Any = None) -> SelectorKey:
         """Watch `fileobj` for `events`; see `samesock.selectors.DefaultSelector`."""
-        self._check(events)
+        self.check(events)
         identity = self.identify(fileobj)
         old = self.keys_by_identity.get(identity)
         if old is not None:
             if old.fileobj is fileobj or not has_gone(old):
                 raise KeyError(f"{fileobj!r} (FD {old.fd}) is already registered")
             self._forget(identity)
-        self.begin(identity, fileobj, events)
+        return self.add(identity, fileobj, events, data)
+
+    def add(self, identity: Identity, fileobj: FileObject, events: int, data: Any) -> SelectorKey:
+        """Make the key, and begin. In this order: another thread's wait may tell of it before `begin` returns."""
         key = SelectorKey(fileobj, self.number(identity), events, data)
         self.keys_by_identity[identity] = key
+        try:
+            self.begin(identity, fileobj, events)
+        except BaseException:
+            del self.keys_by_identity[identity]
+            raise
         return key
 
     def unregister(self, fileobj: FileObject) -> SelectorKey:
@@ -105,11 +113,16 @@ class Registry(selectors.BaseSelector):
 
     def modify(self, fileobj: FileObject, events: int, data: Any = None) -> SelectorKey:
         """Watch for other events, or with other data, from now on; `KeyError` if it is not registered."""
-        self._check(events)
+        self.check(events)
         identity = self.find(fileobj)
-        self.change(identity, events)
-        key = self.keys_by_identity[identity]._replace(events=events, data=data)
+        old = self.keys_by_identity[identity]
+        key = old._replace(events=events, data=data)
         self.keys_by_identity[identity] = key
+        try:
+            self.change(identity, events)
+        except BaseException:
+            self.keys_by_identity[identity] = old
+            raise
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
@@ -135,7 +148,8 @@ class Registry(selectors.BaseSelector):
         self.end(identity)
         return key
 
-    def _check(self, events: int) -> None:
+    def check(self, events: int) -> None:
+        """`ValueError` for events that there are not, `RuntimeError` once closed."""
         if self._keys is None:
             raise RuntimeError("Selector is closed")
         if not events or events & ~(EVENT_READ | EVENT_WRITE):
