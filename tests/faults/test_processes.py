@@ -215,7 +215,7 @@ def test_killed_listeners_path(path: str) -> None:
         exchange(path, listener)
 
 
-KILLS = 12 if hasattr(os, "fork") else 5
+KILLS = 12 if hasattr(os, "fork") else 3
 """Tries per run, by what starting a process costs; the prototype made 100, and the nightly test does."""
 
 

@@ -270,11 +270,11 @@ class Acceptor:
                 return None
             parked.got += data
         said = hello.check(self.record, parked.address, self.address, parked.got)
+        if not _DONTWAIT:
+            _set_mode(tcp, None)
         if said is None or not self._may_connect(parked.address) or not self._nonces.use(said.nonce):
             self._refuse(tcp)
             return None
-        if not _DONTWAIT:
-            _set_mode(tcp, None)
         return Client(tcp, parked.address, said)
 
     def _may_connect(self, address: Address) -> bool:
@@ -303,9 +303,9 @@ class Acceptor:
         now = time.monotonic()
         for number in [n for n, parked in self._parked.items() if parked.deadline <= now]:
             self._refuse(self._parked.pop(number).tcp)
-        for number in readable:
-            parked = self._parked.get(number)
-            if parked is None:
+        for number, parked in list(self._parked.items()):
+            # A whole hello is still here if Ctrl+C came while it was judged.
+            if number not in readable and hello.missing(parked.got) != 0:
                 continue
             client = self._read(parked)
             if client is not None:
