@@ -1,7 +1,8 @@
 """What the leak check costs where nothing leaks: per boundary, and over 3,000 empty tests.
 
-`python tests/bench/bench_leaks.py`: each pair of runs follows one another, and the best of several pairs counts,
-because a busy machine only ever adds time. (Processor time is known on POSIX alone.) What must never be put here: a limit that fails a suite.
+`python tests/bench/bench_leaks.py`: each pair of runs follows one another, and the best of several pairs
+counts, because a busy machine only ever adds time. (Processor time is known on POSIX alone.) What must
+never be put here: a limit that fails a suite.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "src")]
 
-from plugin.running import run_pytest
+from plugin.running import run_pytest  # noqa: E402
 
 TESTS = 3000
 DESCRIPTORS = 12
@@ -27,7 +28,19 @@ while len(os.listdir({"/proc/self/fd"!r}) if os.path.isdir("/proc/self/fd") else
     os.dup(0)
 """
 
-QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:xdist", "-p", "no:timeout", "-p", "no:anyio")
+QUIET = (
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:asyncio",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:timeout",
+    "-p",
+    "no:anyio",
+)
 
 
 def time_run(folder: Path, *options: str) -> float:

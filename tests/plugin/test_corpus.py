@@ -70,7 +70,7 @@ def test_leaking_tests_fail_and_clean_ones_pass(run: Run) -> None:
 
 
 def test_workers_agree(tmp_path: Path) -> None:
-    """pytest-xdist's workers find the same, and their findings arrive: those of fixtures that two workers set up too."""
+    """pytest-xdist's workers find the same, and their findings arrive."""
     pytest.importorskip("xdist", reason="feature absent: pytest-xdist")
     files = ("corpus_clean.py", "corpus_sockets.py")
     run = run_pytest(CORPUS, tmp_path / "r.json", "--fd-leaks=error", "-p", "no:asyncio", "-n2", *files)
