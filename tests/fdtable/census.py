@@ -380,4 +380,9 @@ def bpf_map(stack: ExitStack, folder: Path) -> Made:
 
 
 LSOF_CENSUS = 33
-"""How many kinds the census has that psutil was measured by; the makers from `block_device` on are beyond it."""
+"""How many kinds the census has that psutil was measured by."""
+
+
+def of_lsof() -> int:
+    """How many makers, from the first one, are of kinds in that census; those that follow are beyond it."""
+    return [case.name for case in CASES].index("block_device")

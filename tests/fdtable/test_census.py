@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -41,7 +44,26 @@ def test_the_census_has_lsofs_33_kinds() -> None:
     """The census is at least the 33 kinds that lsof names, of which psutil names 13."""
     names = [case.name for case in census.CASES]
     assert len(set(names)) == len(names)
-    assert names.index("block_device") >= census.LSOF_CENSUS
+    assert census.of_lsof() >= census.LSOF_CENSUS
+
+
+@pytest.mark.skipif(shutil.which("lsof") is None, reason="needs lsof")
+def test_lsof_lists_the_same_numbers(socket_dir: Path) -> None:
+    """With a descriptor of every kind open, lsof and the table list the same numbers of this process."""
+    with ExitStack() as stack:
+        for at, case in enumerate(census.CASES):
+            folder = socket_dir / str(at)
+            folder.mkdir()
+            with contextlib.suppress(OSError, AttributeError):
+                case.make(stack, folder)
+        lsof = ["lsof", "-w", "-n", "-P", "-p", str(os.getpid()), "-a", "-d", "0-1048575", "-F", "f"]
+        with tempfile.TemporaryFile(dir=socket_dir) as output:
+            subprocess.run(lsof, stdout=output, stderr=subprocess.DEVNULL, timeout=50, check=False)
+            ours = {one.number for one in fdtable.snapshot()}
+            output.seek(0)
+            theirs = {int(line[1:]) for line in output.read().split() if line.startswith(b"f")}
+    assert theirs
+    assert theirs == ours
 
 
 @pytest.mark.parametrize("case", census.CASES, ids=lambda case: case.name)

@@ -2,7 +2,7 @@
 
 A leak checker takes one at every test's boundary, so it must cost microseconds (Linux 6.18: 18 us at 3
 descriptors, 57 us at 20) and must load neither ctypes nor psutil where the kernel needs neither. What must
-never be put here: paths, addresses, owners or any other detail; those belong to `describing` and are read
+never be put here: paths, addresses, owners or any other detail; those belong to `taking` and are read
 only when two key snapshots differ.
 """
 
