@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import socket as plain
 import stat
 import threading
 import time
@@ -14,8 +16,9 @@ import pytest
 
 import samesock
 from faults.children import LISTENER, Child, child, says, tell
-from faults.strangers import exchange, record_at
+from faults.strangers import RESET_ON_CLOSE, exchange, record_at
 from samesock.backend import Owner, system
+from samesock.backend._security_descriptor import SecurityDescriptor
 from samesock.unix import rendezvous
 from samesock.unix.calls import calls
 
@@ -526,3 +529,52 @@ def test_file_of_others_that_anybody_may_write(path: str, listener: samesock.soc
             file.write(resealed(record, port=port, cookie=0))
         assert refused(path).errno == errno.ECONNREFUSED
         assert says(fisher) == "0"
+
+
+# ---- owners
+
+
+@pytest.mark.skipif(
+    not hasattr(plain, "SO_PEERCRED"), reason="a table of sockets by exact query (sock_diag) is absent"
+)
+def test_client_is_not_taken_for_whoever_has_its_port(path: str, listener: samesock.socket) -> None:
+    """A client that is gone is unknown, although somebody else listens on its port by now."""
+    listener.settimeout(20)
+    with samesock.socket(samesock.AF_UNIX) as client:
+        client.connect(path)
+        served, _ = listener.accept()
+        with served:
+            assert samesock.peercred(served).uid == os.getuid()
+            local = calls.getsockname(client)
+            calls.setsockopt(client, plain.SOL_SOCKET, plain.SO_LINGER, RESET_ON_CLOSE)
+            client.close()
+            with plain.create_server(local):
+                who = samesock.peercred(served)
+            assert who.uid is None
+            assert who.trust == "claimed"
+
+
+# ---- events
+
+
+@pytest.mark.skipif(not hasattr(ctypes, "WinDLL"), reason="named events (Win32) are absent")
+def test_foreign_event_of_the_right_name(
+    path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event of the right name that belongs to another user does not make a name live."""
+    from samesock.backend import _windows_life
+
+    class Foreign:
+        """The security module, for whose answers all events belong to somebody else."""
+
+        user = staticmethod(_windows_life.security.user)
+
+        @staticmethod
+        def of_handle(handle: int, tried: str) -> SecurityDescriptor:
+            return SecurityDescriptor("S-1-5-21-1-2-3-1001", None)
+
+    monkeypatch.setattr(_windows_life, "security", Foreign)
+    assert refused(path).errno == errno.ECONNREFUSED
+    monkeypatch.undo()
+    listener.settimeout(20)
+    exchange(path, listener)

@@ -25,7 +25,8 @@ _NLM_F_REQUEST = 1
 _NLMSG_ERROR = 2
 _SO_COOKIE = 57
 _TCP_LISTEN_BIT = 1 << 10
-_ANY_STATE = 0xFFFFFFFF
+# Established, both waits for FIN, TIME_WAIT, closed, CLOSE_WAIT, LAST_ACK, closing: include/net/tcp_states.h.
+_CONNECTION_BITS = sum(1 << state for state in (1, 4, 5, 6, 7, 8, 9, 11))
 _NO_COOKIE = 0xFFFFFFFF
 
 # nlmsghdr, then inet_diag_req_v2: family, protocol, extensions, padding, states, and an inet_diag_sockid with ports
@@ -71,7 +72,11 @@ def _ask(local: Address, remote: Address, states: int) -> Owner | None:
     _, kind, _, _, _ = _HEADER.unpack_from(answer)
     if kind != _SOCK_DIAG_BY_FAMILY:
         return None
-    _, _, _, _, socket_id, _, _, _, user, inode = _ANSWER.unpack_from(answer, _HEADER.size)
+    _, state, _, _, socket_id, _, _, _, user, inode = _ANSWER.unpack_from(answer, _HEADER.size)
+    if not 1 << state & states:
+        # Where there is no such connection, an exact query answers with whoever listens at the local address, or
+        # begins to connect from it: somebody else.
+        return None
     if inode == 0 and user == 0:
         # An orphan or TIME_WAIT row: older kernels put uid 0 there, whoever the socket belonged to.
         return Owner()
@@ -85,7 +90,7 @@ def listener_owner(port: int) -> Owner | None:
 
 def connection_owner(local: Address, remote: Address) -> Owner | None:
     """The owner of the end at `local` whose peer is at `remote`; `None` if there is no such row."""
-    return _ask(local, remote, _ANY_STATE)
+    return _ask(local, remote, _CONNECTION_BITS)
 
 
 def has_socket(pid: int, inode: int) -> bool:
