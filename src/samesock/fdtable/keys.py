@@ -113,6 +113,7 @@ def keys() -> dict[Key, Identity]:
 
     Raises `OSError` when no source on this system can be read. Never blocks.
 
-    Portability: native on Linux and Windows; emulated (by a scan) where the kernel lists nothing.
+    Portability: native on Linux and Wine; declared native on Windows and macOS, where no run has shown it yet.
+    Emulated by a scan of the numbers where the kernel lists none.
     """
     return _probe()()
