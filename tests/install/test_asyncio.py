@@ -544,3 +544,43 @@ def test_loop_closed_with_connections(run: Run, unix: SimpleNamespace, path: str
         gc.collect()
     assert len(samesock.unix.ends.all()) == before
     assert threading.active_count() <= threads + 1
+
+
+@pytest.mark.usefixtures("installed")
+def test_readers_and_writers(run: Run) -> None:
+    """add_reader and add_writer call while a socket is ready, TCP's too, and stop when they are removed."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        one, other = socket.socketpair()
+        with one, other:
+            one.setblocking(False)
+            got: list[bytes] = []
+            enough = asyncio.Event()
+
+            def read() -> None:
+                got.append(one.recv(1))
+                if len(got) == 3:
+                    loop.remove_reader(one)
+                    enough.set()
+
+            loop.add_reader(one, read)
+            other.sendall(b"abcdef")
+            await enough.wait()
+            await asyncio.sleep(0.05)
+            assert got == [b"a", b"b", b"c"]
+            assert not loop.remove_reader(one)
+            writable = loop.create_future()
+            loop.add_writer(one.fileno(), lambda: writable.done() or writable.set_result(1))
+            assert await writable == 1
+            assert loop.remove_writer(one.fileno())
+            # A callback that is replaced, and the end of the stream, which is readable, too.
+            ended = loop.create_future()
+            loop.add_reader(one, got.append, b"never")
+            loop.add_reader(one, lambda: one.recv(100) or ended.done() or ended.set_result(1))
+            other.shutdown(socket.SHUT_WR)
+            assert await ended == 1
+            loop.remove_reader(one)
+            assert b"never" not in got
+
+    run(main())

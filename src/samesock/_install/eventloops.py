@@ -9,7 +9,7 @@ import asyncio
 from asyncio import base_events, selector_events, streams
 from typing import Any
 
-from samesock import _aio_proactor, aio
+from samesock import _aio_proactor, _aio_readers, aio
 from samesock._install.patches import Patches
 from samesock.unix import ends
 
@@ -26,6 +26,10 @@ def apply(patches: Patches) -> None:
             if getattr(cls, name) is getattr(asyncio.AbstractEventLoop, name):
                 patches.set(cls, name, getattr(aio, name))
     _selector(patches)
+    loop = getattr(asyncio, "ProactorEventLoop", None)
+    for name in ("add_reader", "add_writer", "remove_reader", "remove_writer"):
+        if loop is not None and getattr(loop, name) is getattr(asyncio.AbstractEventLoop, name):
+            patches.set(loop, name, getattr(_aio_readers, name))
     proactor = getattr(asyncio, "IocpProactor", None)
     if proactor is not None:
         accept, connect = _aio_proactor.replacements(proactor.accept, proactor.connect)

@@ -1,0 +1,205 @@
+"""Real programs, unchanged: each in `programs/` knows nothing of samesock, and runs by `samesock run`.
+
+Where the interpreter and the kernel have Unix sockets, `samesock run` does nothing, so the same expectations are
+held against the real thing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import samesock
+from samesock._install import needed
+
+PROGRAMS = Path(__file__).with_name("programs")
+SECONDS = 140
+"""For one program: under Wine on a busy machine, importing a web framework takes half a minute."""
+
+pytestmark = pytest.mark.timeout(2 * SECONDS)
+
+
+def command(*words: str) -> tuple[list[str], dict[str, str]]:
+    """The command line and environment of a program under `samesock run`."""
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    folders = [str(Path(samesock.__file__).parents[1]), str(PROGRAMS), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+    return [sys.executable, "-W", "error", "-m", "samesock", "run", *words], environment
+
+
+def run(program: str, *words: str) -> list[str]:
+    """Run one of the programs and return the lines that it printed."""
+    line, environment = command(str(PROGRAMS / program), *words)
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert not done.stderr.strip(), done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def path(socket_dir: Path) -> str:
+    """Where the program listens."""
+    return str(socket_dir / "s")
+
+
+def test_socketserver(path: str) -> None:
+    """socketserver's Unix server answers its clients and ends."""
+    assert run("socketserver_echo.py", path) == ["ONE", "TWO"]
+
+
+def test_multiprocessing_connection(path: str) -> None:
+    """A listener and a client of multiprocessing.connection in two processes, with AF_UNIX and a key."""
+    assert run("multiprocessing_connection.py", path) == [
+        "True {'numbers': [1, 2, 3]}",
+        "100000",
+        "thanks",
+        "0",
+    ]
+
+
+def test_multiprocessing_socket(path: str) -> None:
+    """A listening Unix socket travels to spawned workers, which accept from it."""
+    assert run("multiprocessing_socket.py", path) == ["served by socket"] * 2 + ["0 0"]
+
+
+def test_syslog_over_a_stream(path: str) -> None:
+    """SysLogHandler writes to a daemon's stream socket."""
+    assert run("syslog.py", path, "stream") == ["<11>first;<11>second;"]
+
+
+def test_syslog_that_finds_out(path: str, request: pytest.FixtureRequest) -> None:
+    """SysLogHandler tries datagrams first, and comes to a stream by the error."""
+    if needed():
+        reason = (
+            "unix-dgram is absent: the handler makes its datagram socket outside of the try that falls back"
+        )
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    assert run("syslog.py", path, "any") == ["<11>first;<11>second;"]
+
+
+def test_xmlrpc(path: str) -> None:
+    """XML-RPC by the standard library's classes."""
+    assert run("xmlrpc_unix.py", path) == ["1024", "27"]
+
+
+def test_http_server(path: str) -> None:
+    """http.server and http.client, with a body of 200 kB each way."""
+    assert run("http_server.py", path) == ["200 True"]
+
+
+WEB = ["200 /one ONE", "200 /two TWO", "True"]
+
+
+def test_uvicorn_as_a_library(path: str) -> None:
+    """uvicorn.Server on a path, asked by httpx's asynchronous transport."""
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("httpx")
+    assert run("uvicorn_library.py", path) == WEB
+
+
+@contextmanager
+def server(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """A server program, which is ended as the system ends programs."""
+    line, environment = command(*words)
+    process = subprocess.Popen(
+        line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=SECONDS)
+
+
+def wait_for(path: str, process: subprocess.Popen[str]) -> None:
+    """Until somebody listens at the path."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        with samesock.socket(samesock.AF_UNIX) as sock:
+            if sock.connect_ex(path) == 0:
+                return
+        if process.poll() is not None:
+            raise AssertionError(process.communicate()[0])
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_uvicorn_as_a_command(path: str) -> None:
+    """`uvicorn app:app --uds PATH`, in a process of its own; twice on one path, the first one killed."""
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("httpx")
+    for _ in range(2):
+        with server("-m", "uvicorn", "asgi_app:app", "--uds", path, "--lifespan", "off") as process:
+            wait_for(path, process)
+            assert run("asgi_app.py", path) == WEB
+            process.kill()
+
+
+def test_uvicorn_with_workers(path: str) -> None:
+    """`uvicorn --workers 2`: the listening socket is handed to spawned processes."""
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("httpx")
+    assert run("uvicorn_workers.py", path) == WEB
+
+
+def test_httpx_synchronous(path: str, request: pytest.FixtureRequest) -> None:
+    """httpx's synchronous transport, where it does not refuse by the platform's name."""
+    pytest.importorskip("httpx")
+    if sys.platform == "win32":
+        reason = "httpcore's synchronous backend raises on the name win32, whatever the socket module has"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    assert run("httpx_sync.py", path) == ["hello"]
+
+
+def test_aiohttp(path: str) -> None:
+    """aiohttp's UnixSite and UnixConnector: a large body, many at once, a web socket."""
+    pytest.importorskip("aiohttp")
+    assert run("aiohttp_unix.py", path) == ["True", "200 /hello 1048576", "{200}", "SHOUT"]
+
+
+REDIS = ["True True 100000", "True True b'2'", "True"]
+
+
+def test_redis(path: str) -> None:
+    """redis-py, synchronous and asynchronous, against a server that speaks enough of its protocol."""
+    pytest.importorskip("redis")
+    assert run("redis_client.py", path) == REDIS
+
+
+def test_redis_server(path: str) -> None:
+    """redis-py against the real redis-server, over the kernel's own Unix sockets."""
+    pytest.importorskip("redis")
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server on PATH")
+    if needed():
+        pytest.skip("unix-stream is not native here, and redis-server speaks no other")
+    words = [program, "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            wait_for(path, process)
+            assert run("redis_client.py", path) == REDIS
+        finally:
+            process.terminate()
+
+
+def test_trio(path: str) -> None:
+    """trio's sockets, which refuse subclasses: serve_listeners and open_unix_socket."""
+    pytest.importorskip("trio")
+    assert run("trio_unix.py", path) == ["ONE", "TWO"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_anyio(path: str, backend: str) -> None:
+    """anyio's Unix listener and connect_unix on both of its backends."""
+    pytest.importorskip("anyio")
+    pytest.importorskip(backend)
+    assert run("anyio_unix.py", path, backend) == ["ONE", "TWO", "100000"]
