@@ -6,6 +6,7 @@ two, or what each of them leaves out (that is the census in tests/fdtable).
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import socket
@@ -118,8 +119,7 @@ def kinds() -> Table:
     import psutil
 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from fdtable import census
-
+    census = importlib.import_module("fdtable.census")
     opened: dict[int, str] = {}
     with tempfile.TemporaryDirectory(prefix="ss-") as name, ExitStack() as stack:
         for at, case in enumerate(census.CASES[: census.of_lsof()]):

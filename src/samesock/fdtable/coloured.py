@@ -98,5 +98,8 @@ def watch(
             time.sleep(interval)
             after = look()
             records, styles = marked(compare(before, after), after)
+            if len(records) > live.console.height - 2:
+                # What does not fit is cut off below: what changed must not be.
+                records.sort(key=lambda one: (one.pid, one.space, one.number) not in styles)
             live.update(table(records, len(after.pids) > 1, styles), refresh=True)
             before = after
