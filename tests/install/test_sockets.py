@@ -206,6 +206,8 @@ def test_two_runs_on_one_path(socket_dir: Path) -> None:
 class Own(socket.socket):
     """Somebody's own kind of socket."""
 
+    __slots__ = ("notes",)
+
 
 @pytest.mark.usefixtures("gaps")
 def test_uninstall_with_open_sockets(socket_dir: Path, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:

@@ -90,6 +90,11 @@ def _keep(sock: Any) -> None:
         sock.__class__ = samesock.SSLSocket
         return
     # Somebody's own subclass: the same class with ours behind it. The layouts are equal, as ours adds no slot.
-    sock.__class__ = type(
-        cls.__name__, (cls, samesock.socket), {"__slots__": (), "__module__": cls.__module__}
-    )
+    try:
+        sock.__class__ = type(
+            cls.__name__, (cls, samesock.socket), {"__slots__": (), "__module__": cls.__module__}
+        )
+    except TypeError:  # a metaclass or an __init_subclass__ that will not have it
+        from logging import getLogger
+
+        getLogger("samesock").exception("%r keeps its class, and goes without its Unix methods now", sock)
