@@ -20,7 +20,7 @@ from typing import NamedTuple
 from samesock import _doctor_report, _platform_file
 from samesock._features import FEATURES, features
 from samesock._platform_file import CannotRead, PlatformFile
-from samesock._trials import Bench, Outcome, Shown, descriptors, messages, run, unix, waiting
+from samesock._trials import Bench, Outcome, Shown, descriptors, ending, messages, run, unix, waiting
 from samesock.unix import choosing
 
 TRIALS: Mapping[str, Callable[[Bench], Shown]] = MappingProxyType(
@@ -39,8 +39,8 @@ TRIALS: Mapping[str, Callable[[Bench], Shown]] = MappingProxyType(
         "select-pipe": waiting.select_pipe,
         "select-console": waiting.select_console,
         "select-file": waiting.select_file,
-        "interrupt": waiting.interrupt,
-        "wake": waiting.wake,
+        "interrupt": ending.interrupt,
+        "wake": ending.wake,
         "inherit": descriptors.inherit,
         "fdtable": descriptors.fdtable,
     }

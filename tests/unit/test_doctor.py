@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import io
 import json
-import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +16,7 @@ import pytest
 from samesock import _doctor_report, _platform_file, cli, doctor
 from samesock._features import FEATURES, features
 from samesock._platform_file import PlatformFile
-from samesock._trials import GRACE, Absent, Bench, Child, Outcome, Shown, run
-from samesock._trials.child import Wire
+from samesock._trials import Absent, Bench, Outcome, Shown
 
 ESCAPE = "\x1b"
 
@@ -340,109 +335,6 @@ def test_a_pipe_that_takes_ascii_only(made_up: Path, monkeypatch: pytest.MonkeyP
     assert run_doctor() == 1
     sys.stdout.flush()
     assert b"by nothing \\u2713" in raw.getvalue()
-
-
-# ---- trials that go wrong
-
-
-def sleep(wire: Wire, seconds: float) -> None:
-    """A child that does nothing for a while."""
-    wire.tell(pid=os.getpid())
-    time.sleep(seconds)
-
-
-def fail(wire: Wire) -> None:
-    """A child that fails."""
-    raise LookupError("the child found nothing")
-
-
-def leave(wire: Wire) -> None:
-    """A child that ends without a word."""
-    print("last words", flush=True)
-    os._exit(3)
-
-
-def ended(child: Child) -> bool:
-    """Whether the child's process has ended."""
-    return child.process.poll() is not None
-
-
-@pytest.mark.timeout(120)
-def test_a_trial_that_hangs_ends() -> None:
-    """When a trial's time is up it is a failure that says so, its child is ended, and no thread is left."""
-    children: list[Child] = []
-
-    def hang(bench: Bench) -> Shown:
-        child = bench.child(sleep, seconds=600)
-        children.append(child)
-        child.told()
-        child.told()
-        return Shown("native", "never")
-
-    before = threading.active_count()
-    outcome = run("wake", hang, 8)
-    assert outcome.support is None
-    assert outcome.text == "it was still under way after 8 seconds"
-    assert 8 <= outcome.seconds < 8 + GRACE + 30
-    assert [ended(child) for child in children] == [True]
-    assert threading.active_count() == before
-
-
-@pytest.mark.timeout(120)
-def test_a_child_that_fails_says_why() -> None:
-    """What goes wrong in the other process is told in the trial's line."""
-
-    def ask(bench: Bench) -> Shown:
-        bench.child(fail).told()
-        return Shown("native", "never")
-
-    outcome = run("wake", ask, 60)
-    assert outcome[1:3] == (None, "the child failed: LookupError: the child found nothing")
-
-
-@pytest.mark.timeout(120)
-def test_a_failure_here_tells_the_childs_too() -> None:
-    """Where both sides fail, the child's reason is told beside this side's consequence."""
-
-    def ignore(bench: Bench) -> Shown:
-        bench.child(fail).process.wait(60)
-        raise TimeoutError("timed out")
-
-    outcome = run("wake", ignore, 60)
-    assert outcome.text == "TimeoutError: timed out; the child failed: LookupError: the child found nothing"
-
-
-@pytest.mark.timeout(120)
-def test_a_child_that_ends_early() -> None:
-    """A child that ends without an answer is a failure, with what it wrote last."""
-
-    def ask(bench: Bench) -> Shown:
-        bench.child(leave).told()
-        return Shown("native", "never")
-
-    assert run("wake", ask, 60).text == "the child ended early: last words"
-
-
-@pytest.mark.timeout(120)
-def test_a_child_whose_doctor_was_killed_ends() -> None:
-    """A child that nobody ends, however it hangs, ends itself."""
-    child = Child(sleep, 0.5, {}, {"seconds": 600})
-    try:
-        child.process.wait(60)
-    finally:
-        child.end()
-        child.close()
-
-
-def test_a_refusal_by_the_system_is_absence() -> None:
-    """An errno with which a system says that it has no such thing means absent, with its message."""
-
-    def refuse(_: Bench) -> Shown:
-        raise OSError(errno.EAFNOSUPPORT, "not in this house")
-
-    outcome = run("wake", refuse, 60)
-    assert outcome.support == "absent"
-    assert "not in this house" in outcome.text
 
 
 def test_every_feature_has_its_trial() -> None:

@@ -6,6 +6,7 @@ What must never be put here: a wait of more than a moment.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import selectors
 import signal
@@ -66,15 +67,40 @@ def select_pipe() -> Support:
 
 
 def select_console() -> Support:
-    """A new terminal, before and after a line was typed."""
+    """A new terminal, before and after a line was typed; else this process's console, with the keys that wait there.
+
+    Nothing is typed into a console that somebody may be using, so there a selector is believed if it agrees with the
+    console about whether a key waits. A process without one gets `absent`: there is nothing to wait for.
+    """
     openpty = getattr(os, "openpty", None)
     if openpty is None:
-        return "absent"
+        return _console_word()
     with contextlib.ExitStack() as stack:
         keyboard, terminal = openpty()
         stack.callback(os.close, keyboard)
         stack.callback(os.close, terminal)
         return _wait_word(terminal, lambda: os.write(keyboard, b"!\n"))
+
+
+def _console_word() -> Support:
+    try:
+        msvcrt: Any = importlib.import_module("msvcrt")
+    except ImportError:
+        return "absent"
+    with contextlib.ExitStack() as stack:
+        console = os.open("CONIN$", os.O_RDWR)
+        stack.callback(os.close, console)
+        for word, make in selector_classes():
+            with make() as selector:
+                try:
+                    selector.register(console, selectors.EVENT_READ)
+                    ready = bool(selector.select(0))
+                except (OSError, ValueError) as error:
+                    raise_shortage(error)
+                    continue
+            if ready == msvcrt.kbhit():
+                return word
+    return "absent"
 
 
 def select_file() -> Support:

@@ -1,4 +1,4 @@
-"""Trials of waiting: a selector for each kind of thing, a real signal, and a close from another thread.
+"""Trials of waiting: a selector for each kind of thing.
 
 What must never be put here: what a feature is worth; only whether it is there.
 """
@@ -6,11 +6,9 @@ What must never be put here: what a feature is worth; only whether it is there.
 from __future__ import annotations
 
 import contextlib
-import functools
+import importlib
 import os
 import selectors
-import signal
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -111,10 +109,10 @@ def answer_once(wire: Wire) -> None:
 
 
 def select_console(bench: Bench) -> Shown:
-    """A terminal at whose keyboard a child sits."""
+    """A terminal, or this process's console, at whose keyboard a child sits."""
     openpty = getattr(os, "openpty", None)
     if openpty is None:
-        raise Absent("this release waits for no console; this system has none of POSIX's terminals")
+        return _select_own_console(bench)
     with contextlib.ExitStack() as stack:
         keyboard, terminal = openpty()
         stack.callback(os.close, keyboard)
@@ -129,6 +127,48 @@ def type_line(wire: Wire, number: int) -> None:
     """Type a line when told."""
     wire.told()
     os.write(number, b"hello\n")
+    wire.told()
+
+
+def _select_own_console(bench: Bench) -> Shown:
+    try:
+        msvcrt: Any = importlib.import_module("msvcrt")
+        console = os.open("CONIN$", os.O_RDWR)
+    except (ImportError, OSError) as error:
+        raise Absent(f"this process has no console to wait for: {error}") from error
+    try:
+        child = bench.child(type_key)
+        word, name = _waited(bench, [console], lambda: child.tell(type=True))
+        equal(msvcrt.getwch(), _KEY, "the key")
+    finally:
+        os.close(console)
+    return Shown(word, f"{name} woke when a child typed a key into the console, and not before")
+
+
+_KEY = "h"
+
+
+def type_key(wire: Wire) -> None:
+    """Type a key into the console that this process shares with the doctor, when told."""
+    import ctypes
+
+    from samesock.ffi.kernel32_waits import INPUT_RECORD, KEY_EVENT, kernel32_waits
+
+    msvcrt: Any = importlib.import_module("msvcrt")
+    wire.told()
+    console = os.open("CONIN$", os.O_RDWR)
+    records = (INPUT_RECORD * 2)()
+    for record, down in zip(records, (1, 0), strict=True):
+        record.EventType = KEY_EVENT
+        record.KeyEvent.bKeyDown = down
+        record.KeyEvent.wRepeatCount = 1
+        record.KeyEvent.wVirtualKeyCode = ord(_KEY.upper())
+        record.KeyEvent.UnicodeChar = ord(_KEY)
+    written = ctypes.c_uint32()
+    handle = msvcrt.get_osfhandle(console)
+    if not kernel32_waits.WriteConsoleInputW(handle, ctypes.byref(records), 2, ctypes.byref(written)):
+        raise RuntimeError(f"typing into the console: error {kernel32_waits.GetLastError()}")
+    os.close(console)
     wire.told()
 
 
@@ -157,137 +197,3 @@ def write_file(wire: Wire, path: str) -> None:
     with open(path, "wb") as file:
         file.write(b"written")
     wire.tell(written=True)
-
-
-_SIGNAL_PAUSE = 0.2
-"""Seconds that a child has to get from saying that it will block to blocking."""
-
-
-class _Interrupted(Exception):
-    """What the signal's handler raises."""
-
-
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
-
-
-def interrupt(bench: Bench) -> Shown:
-    """A signal to a child whose main thread is blocked."""
-    can_send = hasattr(signal, "pthread_kill")
-    child = bench.child(
-        be_interrupted, path=bench.path("interrupt"), patience=10 if can_send else 2, myself=not can_send
-    )
-    worst = 0.0
-    calls = [*(f"accept over {name_of(family)}" for family in families()), "recv"]
-    for call in calls:
-        equal(child.told(), {"blocks_in": call}, "the child's next call")
-        if can_send:
-            time.sleep(_SIGNAL_PAUSE)
-            os.kill(child.pid, signal.SIGINT)
-        answer = child.told()
-        if not answer["interrupted"]:
-            raise Absent(f"{call} waited on through the signal until something came")
-        worst = max(worst, answer["seconds"])
-        child.tell(next=True)
-    word: Support = "native" if can_send else "emulated"
-    return Shown(
-        word,
-        f"SIGINT ended {', '.join(calls)}, in which a child was blocked; the slowest took {worst:.3f} s",
-    )
-
-
-def be_interrupted(wire: Wire, path: str, patience: float, myself: bool) -> None:
-    """Block in accept, then in recv; what comes first, a signal or, after `patience` seconds, something to take?"""
-    signal.signal(signal.SIGINT, _interrupt)
-    for family in families():
-        with samesock.socket(family, SOCK_STREAM) as listener, samesock.socket(family, SOCK_STREAM) as client:
-            listener.bind(path if family == AF_UNIX else ("127.0.0.1", 0))
-            listener.listen(1)
-            connect = functools.partial(client.connect, listener.getsockname())
-            _block(
-                wire,
-                f"accept over {name_of(family)}",
-                listener.accept,
-                connect,
-                patience=patience,
-                myself=myself,
-            )
-            wire.told()
-    one, other = samesock.socketpair()
-    with one, other:
-        _block(wire, "recv", lambda: one.recv(1), lambda: other.send(b"!"), patience=patience, myself=myself)
-        wire.told()
-
-
-def _block(
-    wire: Wire,
-    name: str,
-    call: Callable[[], Any],
-    relieve: Callable[[], object],
-    *,
-    patience: float,
-    myself: bool,
-) -> None:
-    """Call what blocks, and tell whether a signal ended it before `relieve` did."""
-    relieved = threading.Event()
-    over = threading.Event()
-
-    def relief() -> None:
-        if myself:
-            over.wait(_SIGNAL_PAUSE)
-            signal.raise_signal(signal.SIGINT)
-        if not over.wait(patience):
-            relieved.set()
-            relieve()
-
-    helper = threading.Thread(target=relief, daemon=True)
-    begun = time.monotonic()
-    try:
-        helper.start()
-        wire.tell(blocks_in=name)
-        result = call()
-        while not relieved.wait(0.01):
-            pass
-        if isinstance(result, tuple):
-            result[0].close()
-    except _Interrupted:
-        pass
-    seconds = time.monotonic() - begun
-    interrupted = not relieved.is_set()
-    over.set()
-    helper.join()
-    wire.tell(interrupted=interrupted, seconds=max(0.0, seconds - _SIGNAL_PAUSE))
-
-
-def wake(bench: Bench) -> Shown:
-    """A call that blocks in one thread of a child, and a close in another."""
-    if probes.wake() == "absent":
-        raise Absent("close() takes no wake in this release")
-    answer = bench.child(be_woken).told()
-    if not answer["woken"]:
-        raise RuntimeError(
-            "a recv that blocked in a child was not ended by close(wake=True) in another thread"
-        )
-    return Shown(
-        "native",
-        f"close(wake=True) ended a recv in another thread of a child after {answer['seconds']:.3f} s",
-    )
-
-
-def be_woken(wire: Wire) -> None:
-    """Block in a thread and close in this one."""
-    one, other = samesock.socketpair()
-    with other:
-
-        def block() -> None:
-            with contextlib.suppress(OSError):
-                one.recv(1)
-
-        thread = threading.Thread(target=block, daemon=True)
-        thread.start()
-        time.sleep(0.2)
-        begun = time.monotonic()
-        close: Any = one.close
-        close(wake=True)
-        thread.join(5)
-        wire.tell(woken=not thread.is_alive(), seconds=time.monotonic() - begun)

@@ -1,0 +1,113 @@
+"""The doctor's trials when something goes wrong: they end in time, and say in a line what it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+
+import pytest
+
+from samesock._trials import GRACE, Bench, Child, Shown, run
+from samesock._trials.child import Wire
+
+
+def sleep(wire: Wire, seconds: float) -> None:
+    """A child that does nothing for a while."""
+    wire.tell(pid=os.getpid())
+    time.sleep(seconds)
+
+
+def fail(wire: Wire) -> None:
+    """A child that fails."""
+    raise LookupError("the child found nothing")
+
+
+def leave(wire: Wire) -> None:
+    """A child that ends without a word."""
+    print("last words", flush=True)
+    os._exit(3)
+
+
+def ended(child: Child) -> bool:
+    """Whether the child's process has ended."""
+    return child.process.poll() is not None
+
+
+@pytest.mark.timeout(120)
+def test_a_trial_that_hangs_ends() -> None:
+    """When a trial's time is up it is a failure that says so, its child is ended, and no thread is left."""
+    children: list[Child] = []
+
+    def hang(bench: Bench) -> Shown:
+        child = bench.child(sleep, seconds=600)
+        children.append(child)
+        child.told()
+        child.told()
+        return Shown("native", "never")
+
+    before = threading.active_count()
+    outcome = run("wake", hang, 8)
+    assert outcome.support is None
+    assert outcome.text == "it was still under way after 8 seconds"
+    assert 8 <= outcome.seconds < 8 + GRACE + 30
+    assert [ended(child) for child in children] == [True]
+    assert threading.active_count() == before
+
+
+@pytest.mark.timeout(120)
+def test_a_child_that_fails_says_why() -> None:
+    """What goes wrong in the other process is told in the trial's line."""
+
+    def ask(bench: Bench) -> Shown:
+        bench.child(fail).told()
+        return Shown("native", "never")
+
+    outcome = run("wake", ask, 60)
+    assert outcome[1:3] == (None, "the child failed: LookupError: the child found nothing")
+
+
+@pytest.mark.timeout(120)
+def test_a_failure_here_tells_the_childs_too() -> None:
+    """Where both sides fail, the child's reason is told beside this side's consequence."""
+
+    def ignore(bench: Bench) -> Shown:
+        bench.child(fail).process.wait(60)
+        raise TimeoutError("timed out")
+
+    outcome = run("wake", ignore, 60)
+    assert outcome.text == "TimeoutError: timed out; the child failed: LookupError: the child found nothing"
+
+
+@pytest.mark.timeout(120)
+def test_a_child_that_ends_early() -> None:
+    """A child that ends without an answer is a failure, with what it wrote last."""
+
+    def ask(bench: Bench) -> Shown:
+        bench.child(leave).told()
+        return Shown("native", "never")
+
+    assert run("wake", ask, 60).text == "the child ended early: last words"
+
+
+@pytest.mark.timeout(120)
+def test_a_child_whose_doctor_was_killed_ends() -> None:
+    """A child that nobody ends, however it hangs, ends itself."""
+    child = Child(sleep, 0.5, {}, {"seconds": 600})
+    try:
+        child.process.wait(60)
+    finally:
+        child.end()
+        child.close()
+
+
+def test_a_refusal_by_the_system_is_absence() -> None:
+    """An errno with which a system says that it has no such thing means absent, with its message."""
+
+    def refuse(_: Bench) -> Shown:
+        raise OSError(errno.EAFNOSUPPORT, "not in this house")
+
+    outcome = run("wake", refuse, 60)
+    assert outcome.support == "absent"
+    assert "not in this house" in outcome.text
