@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,6 +29,13 @@ SHARES = hasattr(samesock.socket, "share")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is absent")
 needs_numbers = pytest.mark.skipif(SHARES, reason="a socket is no descriptor, so no lock has a number")
 needs_share = pytest.mark.skipif(not SHARES, reason="socket.share is absent")
+
+
+@pytest.fixture(autouse=True)
+def own_private_directory(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests and their children leave notes in a directory of their own."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(socket_dir))
+    monkeypatch.setenv("LOCALAPPDATA", str(socket_dir))
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -553,13 +560,3 @@ def test_exit_without_close(path: str) -> None:
     )
     assert done.returncode == 0
     assert done.stderr == ""
-
-
-@pytest.fixture(autouse=True)
-def no_litter() -> Iterator[None]:
-    """These tests leave the user's private directory as it was."""
-    folder = Path(system.private_directory())
-    before = set(folder.iterdir())
-    yield
-    for note in set(folder.iterdir()) - before:
-        note.unlink()
