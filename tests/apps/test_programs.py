@@ -132,15 +132,31 @@ def wait_for(path: str, process: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
+UVICORN = ("-m", "uvicorn", "asgi_app:app", "--lifespan", "off", "--uds")
+
+
 def test_uvicorn_as_a_command(path: str) -> None:
-    """`uvicorn app:app --uds PATH`, in a process of its own; twice on one path, the first one killed."""
+    """`uvicorn app:app --uds PATH` in a process of its own, asked from another one."""
     pytest.importorskip("uvicorn")
     pytest.importorskip("httpx")
+    with server(*UVICORN, path) as process:
+        wait_for(path, process)
+        assert run("asgi_app.py", path) == WEB
+
+
+def test_uvicorn_after_a_killed_one(path: str) -> None:
+    """A second uvicorn serves the path that a killed one has left its file at."""
+    pytest.importorskip("uvicorn")
     for _ in range(2):
-        with server("-m", "uvicorn", "asgi_app:app", "--uds", path, "--lifespan", "off") as process:
+        with server(*UVICORN, path) as process:
             wait_for(path, process)
-            assert run("asgi_app.py", path) == WEB
+            with samesock.socket(samesock.AF_UNIX) as client:
+                client.connect(path)
+                client.sendall(b"GET /again HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                with client.makefile("rb") as file:
+                    assert b"/again " in file.read()
             process.kill()
+        assert os.path.exists(path)
 
 
 def test_uvicorn_with_workers(path: str) -> None:

@@ -1,6 +1,7 @@
 """uvicorn's command with two workers, which it spawns and hands its listening socket; ended as by Ctrl+C."""
 
 import asyncio
+import multiprocessing
 import signal
 import sys
 import threading
@@ -26,6 +27,11 @@ if __name__ == "__main__":
             else:
                 break
         signal.raise_signal(signal.SIGINT)
+        time.sleep(2)
+        for (
+            worker
+        ) in multiprocessing.active_children():  # without a console on Windows no Ctrl+Break reaches them
+            worker.kill()
 
     thread = threading.Thread(target=ask)
     thread.start()
