@@ -6,10 +6,8 @@ for the other *end* of an object; that is `linking`'s.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import platform
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -53,9 +51,13 @@ _KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272}
 
 def same_open_file(mine: int, pid: int, number: int) -> bool | None:
     """kcmp(2): whether two descriptors are one open file; `None` where the kernel does not say."""
-    syscall = _KCMP.get(platform.machine()) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return None
+    syscall = _KCMP.get(os.uname().machine)
     if syscall is None:
         return None
+    import ctypes  # here: a key snapshot imports this package, and needs no ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
     long = ctypes.c_long
