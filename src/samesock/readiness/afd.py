@@ -13,16 +13,17 @@ when its socket is long forgotten. What must never be put here: threads, and any
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Final
 
 from samesock import _errors
-from samesock.ffi import DWORD, HANDLE, SOCKET, afd
+from samesock.ffi import DWORD, HANDLE, SOCKET, ULONG, afd
 from samesock.ffi.afd import ntdll
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.ffi.ws2_32 import ws2_32
-from samesock.readiness.port import Port
+from samesock.readiness.port import Found, Port
 from samesock.readiness.registry import Identity
 
 SOCKETS_PER_DEVICE: Final = 32
@@ -37,6 +38,8 @@ _WRITE: Final = afd.AFD_POLL_SEND | afd.AFD_POLL_ABORT | afd.AFD_POLL_CONNECT_FA
 _NAME: Final = "\\Device\\Afd\\samesock"
 _FOREVER: Final = 0x7FFFFFFFFFFFFFFF
 _SIZE: Final = ctypes.sizeof(afd.AFD_POLL_INFO)
+_POLL_INFO: Final = struct.Struct("qIINII")  # AFD_POLL_INFO with its one row, as the compiler lays it out
+_EVENTS_AT: Final = afd.AFD_POLL_INFO.Handles.offset + afd.AFD_POLL_HANDLE_INFO.Events.offset
 _STATUS_INVALID_HANDLE: Final = 0xC0000008
 _MASKS: Final = {
     events: (_READ if events & EVENT_READ else 0)
@@ -85,14 +88,27 @@ class _Device:
 class _Question:
     """One question's memory; used again for its socket's next question."""
 
-    __slots__ = ("address", "answer", "asked", "info", "info_address", "socket", "taken_back")
+    __slots__ = (
+        "address",
+        "answer",
+        "asked",
+        "events",
+        "info",
+        "info_address",
+        "socket",
+        "status",
+        "taken_back",
+    )
 
     def __init__(self, socket: Socket) -> None:
         self.socket: Socket | None = socket
         self.answer = afd.IO_STATUS_BLOCK()
-        self.info = afd.AFD_POLL_INFO()
+        self.info = (ctypes.c_uint8 * _SIZE)()
         self.address = ctypes.addressof(self.answer)
         self.info_address = ctypes.addressof(self.info)
+        # One number each of what the driver writes: a field through its structures costs five times as much.
+        self.status = ULONG.from_buffer(self.answer)
+        self.events = ULONG.from_buffer(self.info, _EVENTS_AT)
         self.asked = 0
         self.taken_back = False
 
@@ -129,7 +145,8 @@ class Sockets:
         self._devices: list[_Device] = []
         self._roomy: list[_Device] = []
         self._asked: dict[int, _Question] = {}
-        self._to_ask: dict[Socket, None] = {}
+        self.to_ask: dict[Socket, None] = {}
+        """Those that the next `flush` is about."""
 
     def add(self, identity: Identity, number: int, events: int, fileno: Callable[[], int] | None) -> Socket:
         """Watch a socket from the next `flush` on; `fileno`, if given, tells whether it still has its number."""
@@ -142,7 +159,7 @@ class Sockets:
         device.sockets += 1
         if device.sockets == SOCKETS_PER_DEVICE:
             self._roomy.pop()
-        self._to_ask[added] = None
+        self.to_ask[added] = None
         return added
 
     def change(self, socket: Socket, events: int) -> None:
@@ -153,11 +170,11 @@ class Sockets:
             socket.fileno = None
         socket.events = events
         socket.changed = True
-        self._to_ask[socket] = None
+        self.to_ask[socket] = None
 
     def remove(self, socket: Socket) -> None:
         """Forget a socket."""
-        self._to_ask.pop(socket, None)
+        self.to_ask.pop(socket, None)
         question, socket.question = socket.question, None
         if question is not None:
             question.socket = None
@@ -169,7 +186,7 @@ class Sockets:
 
     def flush(self) -> None:
         """Ask, and take back, what changes and answers have made necessary."""
-        to_ask = self._to_ask
+        to_ask = self.to_ask
         while to_ask:
             socket = next(iter(to_ask))
             question = socket.question
@@ -185,15 +202,9 @@ class Sockets:
         question = socket.spare or _Question(socket)
         socket.spare = None
         socket.changed = False
-        info = question.info
-        info.Timeout = _FOREVER
-        info.NumberOfHandles = 1
-        info.Exclusive = 0
-        row = info.Handles[0]
-        row.Handle = socket.base
-        row.Status = 0
-        row.Events = question.asked = _MASKS[socket.events]
-        question.answer.Status = afd.STATUS_PENDING
+        question.asked = _MASKS[socket.events]
+        _POLL_INFO.pack_into(question.info, 0, _FOREVER, 1, 0, socket.base, question.asked, 0)
+        question.status.value = afd.STATUS_PENDING
         question.taken_back = False
         address, where = question.address, question.info_address
         try:
@@ -230,30 +241,28 @@ class Sockets:
             question.taken_back = True
             ntdll.NtCancelIoFileEx(device.handle, question.address, ctypes.byref(afd.IO_STATUS_BLOCK()))
 
-    def answered(self, address: int) -> tuple[Identity, int] | None:
-        """Deal with a completion: the socket and what is so of it, if that is wanted. It may be called again for the
-        same completion when it was interrupted.
+    def answered(self, address: int, found: Found) -> None:
+        """Deal with a completion: put the socket and what is so of it, if that is wanted, into `found`. It may be
+        called again for the same completion when it was interrupted.
         """
         question = self._asked.get(address)
         if question is None:
-            return None
-        told = None
+            return
         socket = question.socket
         if socket is not None:
-            status = question.answer.Status & 0xFFFFFFFF
-            found = question.info.Handles[0].Events if question.info.NumberOfHandles else 0
-            if status != afd.STATUS_SUCCESS:
-                found = 0 if status == afd.STATUS_CANCELLED else afd.AFD_POLL_ABORT
+            status = question.status.value
+            told = question.events.value
+            if status:  # taken back; or the driver cannot say, and using the socket will tell
+                told = 0 if status == afd.STATUS_CANCELLED else afd.AFD_POLL_ABORT
             # Closed: silent from now on, unless a `change` came after the question.
-            if socket.changed or not found & afd.AFD_POLL_LOCAL_CLOSE:
-                self._to_ask[socket] = None
-                events = socket.events & ((found & _READ and EVENT_READ) | (found & _WRITE and EVENT_WRITE))
+            if socket.changed or not told & afd.AFD_POLL_LOCAL_CLOSE:
+                self.to_ask[socket] = None
+                events = socket.events & ((told & _READ and EVENT_READ) | (told & _WRITE and EVENT_WRITE))
                 if events:
-                    told = socket.identity, events
+                    found[socket.identity] = events
             socket.question = None
             socket.spare = question
         del self._asked[address]
-        return told
 
     def close(self) -> bool:
         """Take back every question; whether the end of all of them has come (else call `answered` for more)."""
@@ -262,7 +271,7 @@ class Sockets:
                 socket.question = None
         for question in self._asked.values():
             question.socket = None
-        self._to_ask.clear()
+        self.to_ask.clear()
         for device in self._devices:
             ntdll.NtCancelIoFileEx(device.handle, None, ctypes.byref(afd.IO_STATUS_BLOCK()))
         return not self._asked

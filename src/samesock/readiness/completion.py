@@ -14,7 +14,7 @@ from typing import Final
 
 from samesock.readiness.afd import Socket, Sockets
 from samesock.readiness.pipes import Pipe
-from samesock.readiness.port import Batch, Port
+from samesock.readiness.port import Batch, Found, Port
 from samesock.readiness.registry import FileObject, Identity, Registry, has_gone
 from samesock.readiness.signalled import Always, Console, Signalled
 from samesock.readiness.windows_things import Kind, handle_of, identify, is_process, kind_of
@@ -113,44 +113,47 @@ class CompletionSelector(Registry):
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         deadline = None if timeout is None else time.monotonic() + timeout
-        found: dict[Identity, int] = {}
-
-        def deal(address: int) -> None:
-            told = self._sockets.answered(address)
-            if told is not None:
-                found[told[0]] = found.get(told[0], 0) | told[1]
-
-        batch = self._port.borrow()
+        left = timeout
+        found: Found = {}
+        sockets, port, lock = self._sockets, self._port, self._lock
+        batch = port.borrow()
         me = threading.get_ident()
         try:
             while True:
-                with self._lock:
+                with lock:
                     self._waiting.add(me)
-                    self._sockets.flush()
+                    if sockets.to_ask:
+                        sockets.flush()
                     if self._others:
                         self._look(found)
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                if found:
+                if found or (left is not None and left <= 0):
                     left = 0.0
                 if left == 0.0 or not self._others:
                     self._take(batch, left)
-                elif not batch.fill(self._port.handle, 0):
+                elif not batch.fill(port.handle, 0):
                     self._take_armed(batch, left)
-                with self._lock:
-                    batch.consume(deal)
+                with lock:
+                    batch.consume(sockets.answered, found)
                 if found or left == 0.0:
-                    return self._ready(found)
+                    keys = self.keys_by_identity
+                    return [
+                        (key, events & key.events)
+                        for key, events in [(keys.get(identity), found[identity]) for identity in found]
+                        if key is not None and events & key.events
+                    ]
+                if deadline is not None:
+                    left = deadline - time.monotonic()
         finally:
-            self._port.give_back(batch)
-            with self._lock:
+            port.give_back(batch)
+            with lock:
                 self._waiting.discard(me)
                 if self._waiting:
                     # Another thread waits on: ask again what was answered to this one, and have it look again.
-                    self._sockets.flush()
+                    sockets.flush()
                     if self._others:
-                        self._port.wake()
+                        port.wake()
 
-    def _look(self, found: dict[Identity, int]) -> None:
+    def _look(self, found: Found) -> None:
         """See what is so of what is no socket; another thread's wait lets go of it meanwhile."""
         for identity, other in self._others.items():
             other.disarm()
@@ -183,14 +186,15 @@ class CompletionSelector(Registry):
 
     def _take(self, batch: Batch, seconds: float | None) -> None:
         """Wait until something comes to the port, or for so long."""
-        if threading.current_thread() is not threading.main_thread():
-            batch.fill(self._port.handle, seconds)
+        handle = self._port.handle
+        if (seconds is not None and seconds <= _PIECE_SECONDS) or threading.get_ident() != _main_ident():
+            batch.fill(handle, seconds)
             return
         end = None if seconds is None else time.monotonic() + seconds
-        while True:
-            left = _PIECE_SECONDS if end is None else min(_PIECE_SECONDS, max(0.0, end - time.monotonic()))
-            if batch.fill(self._port.handle, left) or left < _PIECE_SECONDS:
-                return
+        left = _PIECE_SECONDS
+        while not batch.fill(handle, left) and left > 0:
+            if end is not None:
+                left = max(0.0, min(_PIECE_SECONDS, end - time.monotonic()))
 
     def _take_armed(self, batch: Batch, seconds: float | None) -> None:
         try:
@@ -203,15 +207,6 @@ class CompletionSelector(Registry):
             with self._lock:
                 for other in self._others.values():
                     other.disarm()
-
-    def _ready(self, found: dict[Identity, int]) -> list[tuple[SelectorKey, int]]:
-        keys = self.keys_by_identity
-        ready = []
-        for identity, events in found.items():
-            key = keys.get(identity)
-            if key is not None and events & key.events:
-                ready.append((key, events & key.events))
-        return ready
 
     def close(self) -> None:
         with self._lock:
@@ -226,8 +221,12 @@ class CompletionSelector(Registry):
             deadline = time.monotonic() + _CLOSING_SECONDS
             while not done and time.monotonic() < deadline:
                 if batch.fill(self._port.handle, 0.05):
-                    batch.consume(self._sockets.answered)
+                    batch.consume(self._sockets.answered, {})
                 done = not self._sockets.pending()
             self._sockets.let_go()
             self._port.close()
             super().close()
+
+
+def _main_ident() -> int | None:
+    return threading.main_thread().ident

@@ -17,6 +17,8 @@ from samesock.readiness.posix import PosixSelector
 _select: Any = select
 _IN = 0x001  # EPOLLIN
 _OUT = 0x004  # EPOLLOUT
+_NOT_IN = ~_IN
+_NOT_OUT = ~_OUT
 
 
 class EpollSelector(PosixSelector):
@@ -74,7 +76,7 @@ class EpollSelector(PosixSelector):
             if key is not None:
                 # Whatever is neither is an end or an error: it is both.
                 events = key.events & (
-                    (told & ~_IN and EVENT_WRITE) | (told & ~_OUT and EVENT_READ)  # told is never 0
+                    (told & _NOT_IN and EVENT_WRITE) | (told & _NOT_OUT and EVENT_READ)  # told is never 0
                 )
                 if events:
                     ready.append((key, events))

@@ -51,7 +51,8 @@ class Pipe:
         if not self._event:
             raise _errors.error(kernel32_waits.GetLastError(), "making an event")
         self._overlapped = OVERLAPPED()
-        self._sentry = Sentry(self._block, self._interrupt, wake)
+        self._wake = wake
+        self._sentry: Sentry | None = None
 
     def ready(self) -> int:
         """What is so of what is wanted."""
@@ -69,15 +70,19 @@ class Pipe:
     def arm(self) -> None:
         """Have a wait be woken."""
         if self.events & EVENT_READ:
+            if self._sentry is None:
+                self._sentry = Sentry(self._block, self._interrupt, self._wake)
             self._sentry.arm()
 
     def disarm(self) -> None:
         """Let go of the handle."""
-        self._sentry.disarm()
+        if self._sentry is not None:
+            self._sentry.disarm()
 
     def end(self) -> None:
         """Let go of it for good."""
-        self._sentry.end()
+        if self._sentry is not None:
+            self._sentry.end()
         event, self._event = self._event, 0
         if event:
             kernel32_waits.CloseHandle(event)

@@ -8,6 +8,7 @@ synchronous handle). What must never be put here: what is blocked in.
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Callable
 
@@ -16,7 +17,11 @@ _AGAIN_SECONDS = 0.005
 
 
 class Sentry:
-    """The thread. `block` returns whether there is news; `interrupt` ends it, and may be called too early."""
+    """The thread. `block` returns whether there is news; `interrupt` ends it, and may be called too early.
+
+    Bare locks serve as signals, and not `threading.Event`: Ctrl+C inside an Event's Python code can leave the lock in
+    it held for ever (one run of three stood still with them).
+    """
 
     def __init__(
         self, block: Callable[[], bool], interrupt: Callable[[], None], wake: Callable[[], None]
@@ -24,53 +29,59 @@ class Sentry:
         self._block = block
         self._interrupt = interrupt
         self._wake = wake
-        self._go = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._go = _thread.allocate_lock()
+        self._go.acquire()
+        self._done = _thread.allocate_lock()
+        self._done.acquire()
+        self._armed = False
+        self._stopping = False
         self._ended = False
-        self._thread: threading.Thread | None = None
-        self.stopping = False
-        """Whether `block` should not begin."""
+        # A daemon: a program that ends without closing its selector ends all the same.
+        self._thread = threading.Thread(target=self._run, name="samesock.selectors", daemon=True)
+        self._thread.start()
 
     def arm(self) -> None:
         """Let it block, unless it does."""
-        if self._ended:
-            return
-        if not self._idle.is_set():
-            if not self.stopping:
-                return
+        if self._armed and self._stopping:
             self.disarm()  # one that Ctrl+C has cut short
-        self.stopping = False
-        if self._thread is None:
-            # A daemon: a program that ends without closing its selector ends all the same.
-            self._thread = threading.Thread(target=self._run, name="samesock.selectors", daemon=True)
-            self._thread.start()
-        self._idle.clear()
-        self._go.set()
+        if not self._armed and not self._ended:
+            self._stopping = False
+            self._armed = True
+            _signal(self._go)
 
     def disarm(self) -> None:
         """End the call; on return nobody is in it."""
-        self.stopping = True
-        while not self._idle.is_set():
+        self._stopping = True
+        while self._armed:
+            _signal(self._go)  # lest Ctrl+C came between the two steps of `arm`
             self._interrupt()
-            self._idle.wait(_AGAIN_SECONDS)
+            self._done.acquire(timeout=_AGAIN_SECONDS)
 
     def end(self) -> None:
         """End the call and the thread."""
         self.disarm()
         self._ended = True
-        self._go.set()
-        if self._thread is not None:
-            self._thread.join()
+        _signal(self._go)
+        self._thread.join()
 
     def _run(self) -> None:
         while True:
-            self._go.wait()
-            self._go.clear()
+            self._go.acquire()
             if self._ended:
                 return
+            if not self._armed:
+                continue
             try:
-                if not self.stopping and self._block() and not self.stopping:
+                if not self._stopping and self._block() and not self._stopping:
                     self._wake()
             finally:
-                self._idle.set()
+                self._armed = False
+                _signal(self._done)
+
+
+def _signal(lock: _thread.LockType) -> None:
+    """Let one `acquire` return, now or later; twice is once."""
+    try:
+        lock.release()
+    except RuntimeError:
+        pass
