@@ -18,9 +18,16 @@ import sys
 from collections.abc import Iterable
 
 from samesock.backend import NO_UID
-from samesock.backend._posix_files import Hold, OpenRecord, adopt_record, create_record, open_record
 
-assert sys.platform != "win32"
+assert sys.platform != "win32"  # before the import of what a type checker for Windows finds empty
+
+from samesock.backend._posix_files import (  # noqa: E402
+    Hold,
+    OpenRecord,
+    adopt_record,
+    create_record,
+    open_record,
+)
 
 if sys.platform == "linux":
     from samesock.backend import _sock_diag as _table
