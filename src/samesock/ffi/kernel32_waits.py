@@ -160,6 +160,7 @@ class Kernel32Waits(Library):
     GetNumberOfConsoleInputEvents = Function(BOOL, HANDLE, LPVOID, fails=0)
     PeekConsoleInputW = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
     ReadConsoleInputW = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
+    FlushConsoleInputBuffer = Function(BOOL, HANDLE, fails=0)
     WriteConsoleInputW = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
 
 
