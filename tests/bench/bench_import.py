@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import measuring
@@ -41,9 +41,14 @@ def _line(code: str) -> list[str]:
 def _seconds(case: str) -> float:
     code, mode = CASES[case]
     environment = _environment(mode)
-    start = time.perf_counter()
+    start = _processor_time()
     subprocess.run(_line(code), env=environment, check=True)
-    return time.perf_counter() - start
+    return _processor_time() - start
+
+
+def _processor_time() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _modules(case: str) -> set[str]:
@@ -92,7 +97,7 @@ def main() -> list[Table]:
     own = len(brought) - len(foreign)
     notes = [
         "Each less an interpreter that imports nothing. Instructions are those in user mode, by callgrind.",
-        f"Time is the median of {runs} runs, and its quartiles.",
+        f"Time is the processor's, the median of {runs} runs, and its quartiles.",
         f"`import samesock` adds {own} modules of its own, and {', '.join(foreign) or 'no other'}.",
         f"Of {', '.join(HEAVY)}: {', '.join(heavy) + ' imported' if heavy else 'none is imported'}.",
     ]

@@ -23,7 +23,6 @@ from ends import Alone, Lane
 from measuring import Table
 from parts import in_part
 
-ROUNDS = 10
 PART_SECONDS = 100
 COUNTED = 200
 TITLES = {
@@ -65,7 +64,7 @@ STEPS = {
 
 
 class Clocks:
-    """Clocks around functions, each with the times that it saw."""
+    """Clocks around functions, each with the calls and the ns that it saw since it was last read."""
 
     def __init__(self) -> None:
         self.seen: dict[str, list[int]] = {}
@@ -90,6 +89,13 @@ class Clocks:
             setattr(owner, name, function)
         self._undo.clear()
 
+    def read(self) -> dict[str, tuple[int, int]]:
+        """Calls and ns of each function, from zero again."""
+        found = {where: (len(seen), sum(seen)) for where, seen in self.seen.items()}
+        for seen in self.seen.values():
+            seen.clear()
+        return found
+
 
 def _clocked(function: Callable[..., Any], seen: list[int]) -> Callable[..., Any]:
     now = time.perf_counter_ns
@@ -105,40 +111,68 @@ def _clocked(function: Callable[..., Any], seen: list[int]) -> Callable[..., Any
 
 
 def measure() -> dict[str, Any]:
-    """Microseconds of a round: of each step, of all, of TCP by the standard library."""
+    """Microseconds of a round: of each step, of all, of TCP by the standard library.
+
+    The rounds that count are the middle half by their length, and their means: medians of steps do not add up.
+    """
     ours, theirs = Alone(Lane("samesock", "unix")), Alone(Lane("socket", "tcp"))
-    bursts = measuring.count(60, 5)
-    lanes = {"ours": lambda: 1e6 / ours.connect(ROUNDS), "theirs": lambda: 1e6 / theirs.connect(ROUNDS)}
-    whole = measuring.interleaved(lanes, bursts)
+    ours.connect(10)
+    theirs.connect(10)
     clocks = Clocks()
     for functions in STEPS.values():
         for where in functions:
             clocks.put_on(where)
-    for _ in range(bursts):
-        ours.connect(ROUNDS)
+    rounds, others = [], []
+    for _ in range(measuring.count(600, 40)):
+        clocks.read()
+        whole = 1e9 / ours.connect(1)
+        rounds.append((whole, clocks.read()))
+        others.append(1e9 / theirs.connect(1))
     clocks.take_off()
     ours.close()
     theirs.close()
-    bias = _bias()
-    rounds = bursts * ROUNDS
+    middle = _middle_half(rounds, key=lambda one: one[0])
+    inside, outside = _cost_of_a_clock()
+    functions = {where: _mean([found[where] for _, found in middle], inside) for where in clocks.seen}
     steps = {}
-    for step, functions in STEPS.items():
-        times = [clocks.seen[where] for where in functions if clocks.seen.get(where)]
-        steps[step] = {
-            "calls": sum(map(len, times)) / rounds,
-            "us": sum(len(seen) / rounds * max(0.0, statistics.median(seen) - bias) for seen in times) / 1000,
-        }
-    totals = {name: statistics.median(found) for name, found in whole.items()}
-    return {"steps": steps, **totals}
+    for step, names in STEPS.items():
+        present = [functions[where] for where in names if where in functions]
+        steps[step] = {unit: sum(one[unit] for one in present) for unit in ("calls", "us")}
+    calls = sum(one["calls"] for one in functions.values())
+    whole = statistics.fmean(one for one, _ in middle) - calls * (inside + outside)
+    tcp = statistics.fmean(_middle_half(others, key=lambda one: one))
+    return {"steps": steps, "functions": functions, "ours": whole / 1000, "theirs": tcp / 1000}
 
 
-def _bias() -> float:
-    """What a clock adds to the time that it sees, in ns."""
+def _mean(seen: list[tuple[int, int]], inside: float) -> dict[str, float]:
+    """Calls and microseconds of a round, less what the clock adds."""
+    calls = statistics.fmean(number for number, _ in seen)
+    spent = statistics.fmean(ns for _, ns in seen) - calls * inside
+    return {"calls": calls, "us": max(0.0, spent) / 1000}
+
+
+def _middle_half(found: list[Any], key: Callable[[Any], float]) -> list[Any]:
+    ordered = sorted(found, key=key)
+    return ordered[len(ordered) // 4 : -(len(ordered) // 4)]
+
+
+def _cost_of_a_clock() -> tuple[float, float]:
+    """What a clock adds to the time that it sees, and to the time around it, in ns; the least of several tries."""
     seen: list[int] = []
-    nothing = _clocked(lambda: None, seen)
-    for _ in range(2000):
-        nothing()
-    return statistics.median(seen)
+    nothing = int
+    clocked = _clocked(nothing, seen)
+    insides, wholes = [], []
+    for _ in range(20):
+        seen.clear()
+        for function in (nothing, clocked):
+            begun = time.perf_counter_ns()
+            for _ in range(500):
+                function()
+            wholes.append((time.perf_counter_ns() - begun) / 500)
+        insides.append(statistics.fmean(seen))
+    plain = min(wholes[::2])
+    inside = max(0.0, min(insides) - plain)
+    return inside, max(0.0, min(wholes[1::2]) - plain - inside)
 
 
 def _steps_table(part: str) -> Table:
@@ -163,7 +197,7 @@ def _steps_table(part: str) -> Table:
             f"{found['theirs'] / whole:.0%}",
         ]
     )
-    notes = ["Medians; both ends in one thread."]
+    notes = ["Means of the middle half of the rounds, by their length; both ends in one thread."]
     return Table(TITLES[part], ["step", "calls", "us", "share"], rows, notes, [found])
 
 
