@@ -73,7 +73,7 @@ def test_sendfile_positions(stream, source):
 
 def test_sendfile_non_blocking(stream, source):
     """A non-blocking output takes what it has room for, then raises BlockingIOError; the position moves by that."""
-    one, other = stream
+    one, _ = stream
     fd.set_blocking(one, False)
     sent = 0
     with pytest.raises(BlockingIOError):

@@ -54,7 +54,8 @@ def inherited() -> list[Descriptor]:
     """The descriptors that `spawn_passing` gave this process, in its order; the first call has them, once.
 
     They are open, blocking as they were, and not inheritable any more. An empty list where nothing was passed,
-    and on every later call. An emulated Unix socket is one again for `samesock.socket(fileno=d)`.
+    and on every later call. An emulated Unix socket that was passed as its
+    object is one again for `samesock.socket(fileno=d)`.
 
     Portability:
         Linux, macOS, FreeBSD, Windows: native.

@@ -90,7 +90,9 @@ def write(handle: int, data: memoryview, tried: str) -> int:
     while True:
         code, done = _move(kernel32.WriteFile, handle, flat, size, is_pipe)
         if code:
-            raise _failure(code, handle, tried)
+            if code == ERROR_ACCESS_DENIED or is_directory(handle):  # a directory is never open for writing
+                raise named_error("EBADF", f"{tried}: it is not open for that", code=code)
+            raise error(code, tried)
         if done or not is_pipe:
             return done
         # A non-blocking pipe without room for all takes nothing and calls it success (seen under Wine: 0 of
