@@ -79,7 +79,7 @@ def bench_boundary(rounds: int) -> None:
     """One boundary alone: what happens between two clean tests, with tracing on."""
     from samesock.fdtable import keys
     from samesock.leaks import tracing
-    from samesock.leaks.verdicts import Start
+    from samesock.leaks.policies import Start
 
     held = []
     while len(keys()) < DESCRIPTORS:

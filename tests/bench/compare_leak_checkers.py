@@ -1,8 +1,8 @@
 """The corpus through every descriptor checker that PyPI has, scored against the same truth.
 
-`python tests/bench/compare_leak_checkers.py` in an environment with any of pytest-openfiles, distributed (for dask's
-pytest_resourceleaks), psleak, and lsof on the path; what is missing is left out and said. What must never be put
-here: a reading of another checker's output kinder or harsher than what its user sees.
+`python tests/bench/compare_leak_checkers.py` in an environment with any of pytest-openfiles, distributed
+(for dask's pytest_resourceleaks), psleak, and lsof on the path; what is missing is left out and said. What
+must never be put here: a reading of another checker's output kinder or harsher than what its user sees.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def pytest_pyfunc_call(pyfuncitem):
     values = {name: pyfuncitem.funcargs[name] for name in names}
     check = psleak.MemoryLeakTestCase()
     only = psleak.Checkers.only("fds")
-    check.execute(lambda: pyfuncitem.obj(**values), checkers=only, times=2, warmup_times=0, retries=0)
+    check.execute(lambda: pyfuncitem.obj(**values), checkers=only)
     return True
 """
-"""psleak has no plugin: each test's function is given to its `execute`, once, looking at descriptors only (`times` is for memory, but must be 2)."""
+"""psleak has no plugin: each test's function is given to its `execute`, once, looking at descriptors only."""
 
 
 class Checker(NamedTuple):

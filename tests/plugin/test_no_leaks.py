@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from samesock.fdtable import keys
-from samesock.leaks import DescriptorLeak, LeakCheckMixin, RuleError, allow, no_leaks, tracing
+from samesock.fdtable import describe, keys
+from samesock.leaks import DescriptorLeak, LeakCheckMixin, RuleError, allow, no_leaks, recording
 
 
 def test_clean_block() -> None:
@@ -117,7 +118,7 @@ def test_a_rule_that_cannot_be_read(rule: str) -> None:
     with pytest.raises(RuleError) as caught:
         no_leaks(allow=[rule])
     assert repr(rule) in str(caught.value)
-    assert not tracing.active() or "--fd-leaks" in " ".join(sys.argv)
+    assert not recording.active() or "--fd-leaks" in " ".join(sys.argv)
 
 
 def test_kinds() -> None:
@@ -197,14 +198,29 @@ def test_blocks_in_two_threads_at_once() -> None:
 
 
 def test_inheritable() -> None:
-    """On request an inheritable descriptor that stays open is told as such."""
-    number = -1
-    with pytest.raises(DescriptorLeak) as caught, no_leaks():
+    """What is left open says that it is inheritable; on request what a rule lets stay must not be."""
+    rule = allow.kind("*", reason="kept on purpose")
+    for wanted in (False, True):
         number = os.open(os.devnull, os.O_RDONLY)
-        os.set_inheritable(number, True)
-    os.close(number)
-    assert caught.value.findings[0].inheritable is True
-    assert "inheritable" in str(caught.value)
+        os.close(number)
+        with contextlib.ExitStack() as stack:
+            caught = stack.enter_context(pytest.raises(DescriptorLeak)) if wanted else None
+            stack.enter_context(no_leaks(allow=[rule], inheritable=wanted))
+            number = os.open(os.devnull, os.O_RDONLY)
+            os.set_inheritable(number, True)
+        os.close(number)
+        if caught is not None:
+            assert [finding.verdict for finding in caught.value.findings] == ["inheritable"]
+            assert "set_inheritable(number, False)" in str(caught.value)
+
+
+def test_the_table_knows_where(tmp_path: Path) -> None:
+    """While somebody traces, `fdtable.describe` tells where a descriptor was opened."""
+    with no_leaks(), (tmp_path / "here").open("w") as file:
+        origin = describe(file).origin
+    assert origin is not None
+    assert origin.frames[0].file == __file__
+    assert "here" in origin.frames[0].text
 
 
 def test_a_block_is_entered_once() -> None:

@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar, overload
 
 from samesock.fdtable import Key, keys
-from samesock.leaks import tracing
+from samesock.leaks import annotating, recording, tracing
 from samesock.leaks.children import Spawns
 from samesock.leaks.findings import Finding, Member
 from samesock.leaks.owners import Claims
+from samesock.leaks.policies import GRACE, Outcome, Policy, Start
 from samesock.leaks.rules import Rule, parse_kinds, parse_rule
 from samesock.leaks.text import report
-from samesock.leaks.verdicts import GRACE, Judgement, Outcome, Policy, Start
+from samesock.leaks.verdicts import Judgement
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -63,12 +64,13 @@ class LeakCheck:
         if self._start is not None:
             raise RuntimeError("this no_leaks() block is already entered: make one for each block")
         if self._trace:
+            annotating.register()
             tracing.start()
         self._thread = threading.get_ident()
         self._start = Start.now()
         if self._children:
             self._spawns.begin(self._start.keys)
-            tracing.spawn_listeners.append(self._spawns.note)
+            recording.spawn_listeners.append(self._spawns.note)
         return self
 
     def __exit__(
@@ -114,7 +116,7 @@ class LeakCheck:
 
     def _end(self) -> None:
         if self._children:
-            tracing.spawn_listeners.remove(self._spawns.note)
+            recording.spawn_listeners.remove(self._spawns.note)
         if self._trace:
             tracing.stop()
 

@@ -100,7 +100,8 @@ class Allow:
 
     def kind(self, kind: str, glob: str = "*", *, reason: str) -> Rule:
         """By kind, and by path or address within it."""
-        parse_kinds([kind])
+        if kind != "*":
+            parse_kinds([kind])
         return self._made(kind, glob, reason)
 
 

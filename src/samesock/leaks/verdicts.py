@@ -13,24 +13,19 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable
 
 from samesock.fdtable import Identity, Key, keys
 from samesock.fdtable.model import OpenDescriptor
-from samesock.leaks import children, tracing
+from samesock.leaks import children, recording
 from samesock.leaks.findings import Finding, Member, Verdict, full_rows, numbers_text, own_rows, rule_names
 from samesock.leaks.fixes import fix_for
 from samesock.leaks.grouping import are_ends, group
-from samesock.leaks.known import known_descriptors, log_handlers
+from samesock.leaks.known import known_descriptors
 from samesock.leaks.looking import look, number_text
 from samesock.leaks.origins import Origin
 from samesock.leaks.owners import Claims, describe_owner, find_claims, held_by
-from samesock.leaks.rules import Rule
-
-GRACE = 0.25
-"""Seconds that a thread gets to close what it still has open. Only what leaks waits for it."""
+from samesock.leaks.policies import Outcome, Policy, Start, appeared, vanished
 
 BEFORE_COLLECTING = (0.0, 0.001, 0.005, 0.02)
 """The pauses that come before the garbage collector: what a thread closes meanwhile is not taken for its
@@ -45,32 +40,6 @@ ROUNDS = 1 if sys.implementation.name == "cpython" else 5
 MATTERS_IN_CHILD = ("socket", "pipe")
 """What a child keeps busy by holding it: ports, and ends of file that never come. Files disturb nobody, and
 their identity does not tell who opened them."""
-
-Whose = Literal["mine", "other"]
-
-
-@dataclass(slots=True)
-class Start:
-    """What a piece of program found when it began."""
-
-    keys: dict[Key, Identity]
-    handlers: tuple[object, ...] = ()
-    threads: frozenset[int] = frozenset()
-
-    @classmethod
-    def now(cls) -> Start:
-        """This moment."""
-        return cls.at(keys())
-
-    @classmethod
-    def at(cls, seen: dict[Key, Identity]) -> Start:
-        """This moment, with a snapshot that was taken just now."""
-        return cls(seen, log_handlers(), thread_idents())
-
-
-def thread_idents() -> frozenset[int]:
-    """The threads that run now."""
-    return frozenset(thread.ident or 0 for thread in threading.enumerate())
 
 
 def others_run() -> bool:
@@ -87,62 +56,9 @@ def others_run() -> bool:
     return running - ours > 1
 
 
-@dataclass(slots=True)
-class Policy:
-    """How one piece of program is judged: the settings, and the questions that only its caller can answer."""
-
-    grace: float = GRACE
-    rules: tuple[Rule, ...] = ()
-    kinds: frozenset[str] = frozenset()
-    """The kinds that are looked at; all when empty."""
-    inheritable: bool = False
-    collect: Literal["note", "error", "off"] = "note" if sys.implementation.name == "cpython" else "error"
-    release: Callable[[], None] = lambda: None
-    """Let go of what the caller itself keeps alive, before the collector runs."""
-    whose: Callable[[Member, Claims], Whose] = lambda _member, _claims: "mine"
-    """Whether a descriptor that is still open belongs to this piece of program."""
-    explained: Callable[[Key, Identity], bool] = lambda _key, _identity: False
-    """Whether the caller knows why a descriptor has gone."""
-    owned: Callable[[Key, Identity], str] = lambda _key, _identity: ""
-    """Who, still living, owns a descriptor that has gone; "" when nobody is known."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What the judgement gives back."""
-
-    findings: list[Finding] = field(default_factory=list)
-    """To be mended: these fail a test."""
-    notes: list[Finding] = field(default_factory=list)
-    """Seen, and not failures."""
-    allowed: list[Finding] = field(default_factory=list)
-    known: dict[str, str] = field(default_factory=dict)
-    """What libraries keep: a descriptor's number, and for what."""
-    others: dict[Key, Identity] = field(default_factory=dict)
-    """New, and not this piece of program's."""
-    reported: dict[Key, Identity] = field(default_factory=dict)
-    """What the findings are about."""
-    now: dict[Key, Identity] = field(default_factory=dict)
-
-
-def is_standard(key: Key) -> bool:
-    """Whether this is standard input, output or error, which test runners swap at will."""
-    return key[0] == "fd" and key[1] <= 2
-
-
-def appeared(before: dict[Key, Identity], now: dict[Key, Identity]) -> dict[Key, Identity]:
-    """What is open now and was not, or was something else."""
-    return {key: mark for key, mark in now.items() if before.get(key) != mark and not is_standard(key)}
-
-
-def vanished(before: dict[Key, Identity], now: dict[Key, Identity]) -> dict[Key, Identity]:
-    """What was open and is not any more, or is something else."""
-    return {key: mark for key, mark in before.items() if now.get(key) != mark and not is_standard(key)}
-
-
 def find_origin(record: OpenDescriptor) -> Origin | None:
     """The traced origin of a descriptor."""
-    return tracing.log.find(record.space, record.number, path=record.path, socket=record.kind == "socket")
+    return recording.log.find(record.space, record.number, path=record.path, socket=record.kind == "socket")
 
 
 class Judgement:
@@ -158,11 +74,11 @@ class Judgement:
 
     def run(self, now: dict[Key, Identity]) -> Outcome:
         """Judge, given the first look."""
-        tracing.muted = threading.get_ident()
+        recording.state.muted = threading.get_ident()
         try:
             return self._run(now)
         finally:
-            tracing.muted = 0
+            recording.state.muted = 0
 
     def _run(self, now: dict[Key, Identity]) -> Outcome:
         self.outcome.now = now
@@ -235,14 +151,19 @@ class Judgement:
         return left
 
     def _judge_open(self, fresh: dict[Key, Identity], claims: Claims) -> None:
-        mine = []
-        for key, identity in fresh.items():
-            member = self.members[key]
-            member.owner = claims.owner(key)
-            if self.policy.whose(member, claims) == "other":
-                self.outcome.others[key] = identity
-                continue
-            mine.append(member)
+        mine: list[Member] = []
+        candidates = [self.members[key] for key in fresh]
+        # Callbacks last: the end that a loop accepted goes with the other end where that is this program's own.
+        candidates.sort(key=lambda member: member.origin is not None and member.origin.by_callback())
+        for member in candidates:
+            member.owner = claims.owner(member.key)
+            accepted = member.origin is not None and member.origin.by_callback()
+            if accepted and any(are_ends(member.record, other.record) for other in mine):
+                mine.append(member)
+            elif self.policy.whose(member, claims) == "other":
+                self.outcome.others[member.key] = member.identity
+            else:
+                mine.append(member)
         for cluster in group(mine, claims):
             replaced = [member for member in cluster.members if self._took_a_place(member)]
             verdict: Verdict = "replaced" if replaced else "leaked"
@@ -327,7 +248,7 @@ class Judgement:
             self._file(finding, self.outcome.findings, [member])
 
     def _closed_at(self, key: Key) -> list[tuple[str, int, str, str]]:
-        return own_rows(tracing.log.closings.get(key))
+        return own_rows(recording.log.closings.get(key))
 
     def _finding(self, verdict: Verdict, members: list[Member], title: str) -> Finding:
         first = members[0]
@@ -368,10 +289,22 @@ class Judgement:
                     if other not in members and are_ends(member.record, other.record)
                 ]
 
+    def judge_inheritable(self, owned: dict[Key, Identity]) -> list[Finding]:
+        """A finding for each of `owned` that every child process would inherit."""
+        members = [Member(key, identity, look(key, identity)) for key, identity in sorted(owned.items())]
+        found = []
+        for member in members:
+            member.origin = find_origin(member.record)
+            if member.record.inheritable and self._counts(member.record):
+                found.append(self._finding("inheritable", [member], ""))
+        return found
+
     def _file(self, finding: Finding, where: list[Finding], members: Iterable[Member]) -> None:
         """Put the finding where it belongs, or among the allowed when a rule covers it."""
         rule = next((rule for rule in self.policy.rules if rule.covers(finding.kind, finding.names)), None)
-        if rule is not None:
+        if rule is not None and self.policy.inheritable and finding.inheritable:
+            finding.verdict, finding.fix = "inheritable", fix_for("inheritable", list(members))
+        elif rule is not None:
             finding.allowed = rule.reason
             where = self.outcome.allowed
         where.append(finding)

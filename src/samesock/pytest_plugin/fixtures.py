@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from samesock.fdtable import Identity, Key, keys
-from samesock.leaks import tracing
+from samesock.leaks import recording
 from samesock.leaks.owners import LOOP_TITLE, Claims
-from samesock.leaks.verdicts import appeared, thread_idents
+from samesock.leaks.policies import appeared, thread_idents
 
 MOST_REACHED = 50_000
 """Objects looked at on the way from a fixture to a descriptor's owner; beyond that nothing is concluded."""
@@ -64,16 +64,16 @@ class Fixtures:
             where,
             keys(),
             thread_idents(),
-            tracing.scope,
+            recording.state.scope,
         )
         self.rising.append(life)
-        tracing.scope = life
+        recording.state.scope = life
 
     def finish(self) -> Lifetime:
         """The set-up that began last is over, well or not: what is new belongs to it, or to those set up
         inside it."""
         life = self.rising.pop()
-        tracing.scope = life.outer
+        recording.state.scope = life.outer
         life.owned = {
             key: mark for key, mark in appeared(life.before, keys()).items() if self.owner(key, mark) is None
         }

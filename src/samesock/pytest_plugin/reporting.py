@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from samesock.leaks.findings import Finding
+from samesock.leaks.policies import Outcome
 from samesock.leaks.text import block, note_line, one_line, report
-from samesock.leaks.verdicts import Outcome
 from samesock.pytest_plugin.baseline import Baseline
 from samesock.pytest_plugin.settings import Settings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from samesock.fdtable import Identity, Key, keys
 from samesock.fdtable.model import OpenDescriptor
 from samesock.leaks.looking import look
-from samesock.leaks.verdicts import appeared, vanished
+from samesock.leaks.policies import appeared, vanished
 
 
 class FdSnapshot:

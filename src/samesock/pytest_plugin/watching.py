@@ -14,14 +14,15 @@ from typing import Any, Literal
 import pytest
 
 from samesock.fdtable import Identity, Key, keys
-from samesock.leaks import tracing
+from samesock.leaks import annotating, recording, tracing
 from samesock.leaks.boundary import Boundary
 from samesock.leaks.children import Spawns
-from samesock.leaks.findings import Member
+from samesock.leaks.findings import Finding, Member
 from samesock.leaks.origins import Origin, own_file
 from samesock.leaks.owners import Claims
+from samesock.leaks.policies import Outcome, Policy, Start
 from samesock.leaks.rules import Rule
-from samesock.leaks.verdicts import Judgement, Outcome, Policy, Start
+from samesock.leaks.verdicts import Judgement
 from samesock.pytest_plugin.fixtures import Fixtures, Lifetime
 from samesock.pytest_plugin.reporting import Reporting
 from samesock.pytest_plugin.settings import Marks, Settings, read_marks
@@ -43,19 +44,21 @@ class Watching:
         self.overlap = False
         self.spawns = Spawns()
         self.boundary = Boundary({})
+        self.inheritable: list[Finding] = []
         if settings.trace:
+            annotating.register()
             tracing.start()
-            tracing.spawn_listeners.append(self._note_spawn)
+            recording.spawn_listeners.append(self._note_spawn)
 
     def _note_spawn(self) -> None:
         """A child that a wider fixture starts is given what it is given on purpose."""
-        if not isinstance(tracing.scope, Lifetime):
+        if not isinstance(recording.state.scope, Lifetime):
             self.spawns.note()
 
     def pytest_unconfigure(self) -> None:
         """Stop tracing."""
         if self.settings.trace:
-            tracing.spawn_listeners.remove(self._note_spawn)
+            recording.spawn_listeners.remove(self._note_spawn)
             tracing.stop()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -70,7 +73,7 @@ class Watching:
         """A test begins."""
         if self.start is None:
             self._begin_at(keys())
-        tracing.scope = item
+        recording.state.scope = item
         self.running[threading.get_ident()] = item
         if len(self.running) > 1:
             self.overlap = True
@@ -82,7 +85,7 @@ class Watching:
             return (yield)
         finally:
             self._end(item)
-            tracing.scope = None
+            recording.state.scope = None
             self.running.pop(threading.get_ident(), None)
             if not self.running:
                 self.overlap = False
@@ -99,6 +102,8 @@ class Watching:
             life = self.fixtures.finish()
             if self.start is not None and life.owned:
                 self.start.keys = {**self.start.keys, **life.owned}
+                if self.settings.inheritable:
+                    self._judge_inheritable(life, self.start)
 
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """A fixture was torn down."""
@@ -111,6 +116,13 @@ class Watching:
         if self.start is not None and self.fixtures.ended:
             self.reporting.add_session(self._judge_ended(None, keys()))
 
+    def _judge_inheritable(self, life: Lifetime, start: Start) -> None:
+        """What a wider fixture opened for every child process to have is told of the test that set it up."""
+        found = Judgement(start, Judging(self, None, start, ()).policy()).judge_inheritable(life.owned)
+        for finding in found:
+            finding.who, finding.who_kind, finding.where = str(life), "fixture", life.where
+        self.inheritable += found
+
     def _begin_at(self, now: dict[Key, Identity]) -> None:
         self.start = Start.at(now)
         self.boundary = Boundary(now)
@@ -121,7 +133,7 @@ class Watching:
         start = self.start
         if start is None:
             return
-        quiet = not self.spawns.seen and not self.fixtures.ended
+        quiet = not (self.spawns.seen or self.fixtures.ended or self.inheritable)
         if quiet and self.boundary.certainly_unchanged():
             self.start = Start.at(start.keys)
             return
@@ -151,7 +163,8 @@ class Watching:
         owner = self.fixtures.owner
         self.settled.update({key: mark for key, mark in outcome.others.items() if owner(key, mark) is None})
         fixtures = self._judge_ended(item, outcome.now)
-        outcome.findings += fixtures.findings
+        outcome.findings += fixtures.findings + self.inheritable
+        self.inheritable = []
         outcome.notes += fixtures.notes
         outcome.allowed += fixtures.allowed
         self.reporting.add_test(item, outcome, (len(start.keys), len(outcome.now)))
@@ -249,7 +262,7 @@ class Judging:
     def owned(self, key: Key, identity: Identity) -> str:
         """The living fixture whose descriptor this test closed by number, in its own file."""
         life = self.watching.fixtures.owner(key, identity)
-        closing = tracing.log.closings.get(key)
+        closing = recording.log.closings.get(key)
         if life is None or closing is None or closing.scope is not self.item or self.item is None:
             return ""
         return f"opened by {life}, which still lives" if own_file(closing) == str(self.item.path) else ""

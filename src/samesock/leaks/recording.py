@@ -1,0 +1,52 @@
+"""The record of what was opened in this process, and who is recording: state, and how a call is put into it.
+
+What must never be put here: how calls are noticed (`tracing`, `wrapping`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from types import FrameType
+
+from samesock.fdtable import Space
+from samesock.leaks.origins import Log, Origin, capture_stack
+
+log = Log()
+"""The records of this process. Numbers are the process's own, so there can be only one log."""
+
+spawn_listeners: list[Callable[[], None]] = []
+"""Called just before a process is started, to see what it might inherit."""
+
+
+class State:
+    """What the one recorder of this process is doing."""
+
+    scope: object = None
+    """Whoever runs now: the plugin names the test or the fixture here, and each record keeps it."""
+
+    muted = 0
+    """The thread that is looking at descriptors just now: what it opens for that is nobody's."""
+
+    users = 0
+    """How many asked for tracing."""
+
+    hooked = False
+    """Whether the audit hook is there."""
+
+
+state = State()
+
+
+def active() -> bool:
+    """Whether anybody traces."""
+    return state.users > 0
+
+
+def note(space: Space, numbers: Iterable[int], call: str, frame: FrameType | None) -> None:
+    """`call`, made by `frame`, returned these numbers."""
+    origin = Origin(
+        next(log.serials), call, threading.get_ident(), state.scope, capture_stack(frame), given=True
+    )
+    for number in numbers:
+        log.add_number(space, number, origin)
