@@ -207,15 +207,34 @@ def test_redis_server(path: str) -> None:
             process.terminate()
 
 
+@pytest.fixture(scope="module")
+def starting_trio() -> None:
+    """trio asks Winsock's driver for what Wine 10 does not know (WSAIoctl SIO_BSP_HANDLE_SELECT, error 10045)."""
+    trio = pytest.importorskip("trio")
+
+    async def nothing() -> None:
+        pass
+
+    try:
+        trio.run(nothing)
+    except OSError as error:
+        pytest.skip(f"trio itself does not start here: {error}")
+
+
+@pytest.mark.usefixtures("starting_trio")
 def test_trio(path: str) -> None:
     """trio's sockets, which refuse subclasses: serve_listeners and open_unix_socket."""
-    pytest.importorskip("trio")
     assert run("trio_unix.py", path) == ["ONE", "TWO"]
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_anyio(path: str, backend: str) -> None:
-    """anyio's Unix listener and connect_unix on both of its backends."""
+def test_anyio_on_asyncio(path: str) -> None:
+    """anyio's Unix listener and connect_unix on asyncio."""
     pytest.importorskip("anyio")
-    pytest.importorskip(backend)
-    assert run("anyio_unix.py", path, backend) == ["ONE", "TWO", "100000"]
+    assert run("anyio_unix.py", path, "asyncio") == ["ONE", "TWO", "100000"]
+
+
+@pytest.mark.usefixtures("starting_trio")
+def test_anyio_on_trio(path: str) -> None:
+    """anyio's Unix listener and connect_unix on trio."""
+    pytest.importorskip("anyio")
+    assert run("anyio_unix.py", path, "trio") == ["ONE", "TWO", "100000"]

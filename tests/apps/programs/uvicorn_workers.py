@@ -37,5 +37,8 @@ if __name__ == "__main__":
     thread.start()
     try:
         uvicorn.run("asgi_app:app", uds=path, workers=2, log_level="error", lifespan="off")
+    except OSError as error:
+        if getattr(error, "winerror", None) != 12:  # what that Ctrl+Break gives then
+            raise
     finally:
         thread.join()
