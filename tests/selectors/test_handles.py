@@ -14,6 +14,7 @@ import pytest
 from selectors_shared import NOT_YET, READ, SOON, WRITE, later, told
 
 from samesock import selectors
+from samesock.fd import Descriptor
 from samesock.ffi import DWORD
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
@@ -21,10 +22,8 @@ from samesock.ffi.kernel32_waits import kernel32_waits
 msvcrt: Any = pytest.importorskip("msvcrt", reason="select-console: there are no handles here")
 
 
-class Handle(int):
-    """A number that says that it is a handle."""
-
-    space = "handle"
+def _handle(number: int) -> Descriptor:
+    return Descriptor(number, "handle")
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def _type(console: Any, *keys: tuple[str, int, bool]) -> None:
 def test_a_named_pipe(selector: Any, named_pipe: Any) -> None:
     """A named pipe is told as others are, and can be written to while it is waited for to be read."""
     one, other = named_pipe
-    handle = Handle(one.fileno())
+    handle = _handle(one.fileno())
     selector.register(handle, READ)
     assert told(selector, NOT_YET) == {}
     one.send_bytes(b"there")
@@ -77,20 +76,30 @@ def test_a_named_pipe(selector: Any, named_pipe: Any) -> None:
     assert told(selector, SOON) == {handle: READ | WRITE}
 
 
+def test_a_multiprocessing_connection(selector: Any, named_pipe: Any) -> None:
+    """A connection of multiprocessing is taken as it is."""
+    one, other = named_pipe
+    selector.register(one, READ)
+    assert told(selector, NOT_YET) == {}
+    with later(lambda: other.send_bytes(b"!")):
+        assert told(selector, SOON) == {one: READ}
+    selector.unregister(one)
+
+
 def test_an_event(selector: Any, stack: Any) -> None:
     """What NT's kernel can signal is readable while it is signalled."""
     event = kernel32_waits.CreateEventW(None, 1, 0, None)
     stack.callback(kernel32_waits.CloseHandle, event)
-    selector.register(Handle(event), READ)
+    selector.register(_handle(event), READ)
     assert told(selector, NOT_YET) == {}
     with later(lambda: kernel32_waits.SetEvent(event)):
         assert told(selector, SOON) == {event: READ}
     assert told(selector) == {event: READ}
     kernel32_waits.ResetEvent(event)
     assert told(selector) == {}
-    selector.unregister(Handle(event))
+    selector.unregister(_handle(event))
     with pytest.raises(OSError) as caught:
-        selector.register(Handle(0x7FFF0), READ)
+        selector.register(_handle(0x7FFF0), READ)
     assert caught.value.errno == 9  # EBADF
 
 
@@ -116,7 +125,7 @@ def test_an_idle_console_costs_nothing(selector: Any, console: Any) -> None:
 
 def test_everything_at_once(selector: Any, console: Any, pair: Any, pipe: Any, named_pipe: Any) -> None:
     """A socket, a pipe, a named pipe and the console are waited for at once, and each wakes the wait."""
-    named = Handle(named_pipe[0].fileno())
+    named = _handle(named_pipe[0].fileno())
     for thing in (console, pair[0], pipe[0], named):
         selector.register(thing, READ)
     assert told(selector, NOT_YET) == {}

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from selectors_shared import READ, SOON, WRITE, becomes, told
 
+from samesock.fd import Descriptor
+
 
 def test_register_returns_the_key(selector: Any, pair: Any) -> None:
     """register() returns a key with the object, its number, the events and the data; get_key gives the same."""
@@ -174,3 +176,14 @@ def test_close(pair: Any, selector: Any) -> None:
     pair[0].setblocking(True)
     pair[0].settimeout(SOON)
     assert pair[0].recv(1) == b"!"
+
+
+def test_a_typed_descriptor(selector: Any, pipe: Any) -> None:
+    """A number with its space, as samesock.fd makes them, is taken like the plain number."""
+    reader = Descriptor(pipe[0].fileno(), "fd")
+    key = selector.register(reader, READ)
+    assert key.fd == pipe[0].fileno()
+    assert told(selector) == {}
+    pipe[1].write(b"!")
+    assert [(key.fd, events) for key, events in selector.select(SOON)] == [(pipe[0].fileno(), READ)]
+    assert selector.unregister(reader) == key

@@ -23,7 +23,7 @@ _os: Any = os
 def number_of(fileobj: FileObject) -> int:
     """The descriptor's number; `ValueError` for what has none."""
     if isinstance(fileobj, int):
-        number = fileobj
+        number = int(fileobj)  # a plain one: what is a subclass may be equal to other things
     else:
         try:
             number = int(fileobj.fileno())

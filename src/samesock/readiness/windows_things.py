@@ -53,7 +53,10 @@ def identify(fileobj: FileObject) -> Identity:
         raise ValueError(f"Invalid file object: {fileobj!r}") from None
     if isinstance(_raw(fileobj), io.FileIO):
         return "fd", number
-    return _space_of(number), number
+    space = _space_of(number)
+    if space == "fd" and getattr(fileobj, "_handle", None) == number:
+        space = "handle"  # a multiprocessing connection over a named pipe: its fileno() is a HANDLE
+    return space, number
 
 
 def is_process(fileobj: FileObject) -> bool:
