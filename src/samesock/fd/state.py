@@ -186,7 +186,7 @@ def fdopen(thing: Thing, mode: str = "r", buffering: int = -1, **text: Any) -> I
     same.
 
     Portability:
-        Linux, macOS, FreeBSD, Windows: native.
+        Linux, macOS, FreeBSD: native. Windows: native; but CPython's file on a console never closes the number.
     """
     one = resolve(thing, "opening")
     owned = isinstance(thing, int)
