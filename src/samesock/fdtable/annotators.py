@@ -6,9 +6,12 @@ They register here; the table never asks for them by name. What must never be pu
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from samesock._plugs import ANNOTATORS
 from samesock.fdtable.model import Address, OpenDescriptor, Origin, Owner, Peer, SocketInfo, Transport
 
 
@@ -96,5 +99,8 @@ def annotated(record: OpenDescriptor) -> OpenDescriptor:
 
 
 def any_annotators() -> bool:
-    """Whether there is anybody to ask."""
+    """Whether there is anybody to ask. Those who speak for a module that is in use are let in first."""
+    for used, annotator in ANNOTATORS:
+        if used in sys.modules and annotator not in sys.modules:
+            importlib.import_module(annotator)
     return bool(_annotators)

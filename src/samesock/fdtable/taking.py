@@ -99,7 +99,7 @@ def describe(thing: object, space: Space | None = None) -> OpenDescriptor:
         raise OSError(errno.EBADF, f"descriptor {number} is not open in this process") from None
     if owner is not None:
         record = replace(record, owner=owner)
-    return annotators.annotated(record)
+    return _finished([record])[0]
 
 
 def _implied_space(thing: object) -> Space | None:

@@ -1,0 +1,49 @@
+"""Emulated Unix sockets in the descriptor table: what they are to their user, not what carries them."""
+
+from __future__ import annotations
+
+import pytest
+
+import samesock
+from samesock import fdtable
+
+
+@pytest.fixture
+def connection(socket_dir):
+    """A listener, a client with a name, and the socket accepted for it."""
+    if samesock.features()["unix-stream"] != "emulated":
+        pytest.skip("unix-stream is not emulated (SAMESOCK_UNIX=emulated)")
+    server_path, client_path = str(socket_dir / "server"), str(socket_dir / "client")
+    with samesock.socket(samesock.AF_UNIX) as listener, samesock.socket(samesock.AF_UNIX) as client:
+        listener.bind(server_path)
+        listener.listen(5)
+        client.bind(client_path)
+        client.connect(server_path)
+        server, _ = listener.accept()
+        with server:
+            yield listener, client, server, server_path, client_path
+
+
+def test_an_emulated_socket_is_shown_as_a_unix_socket(connection):
+    """Family, path and peer are the Unix socket's; `transport` tells that it is emulated."""
+    listener, client, server, server_path, client_path = connection
+    for sock, local, remote in (
+        (listener, server_path, None),
+        (client, client_path, server_path),
+        (server, server_path, client_path),
+    ):
+        record = fdtable.describe(sock)
+        assert record.socket.family == "AF_UNIX"
+        assert record.socket.transport == "emulated"
+        assert record.socket.local == local
+        if remote is not None:
+            assert record.socket.remote == remote
+        assert record.path == local
+
+
+def test_a_tcp_socket_stays_one(connection):
+    """Other sockets on loopback are what they are."""
+    with samesock.create_server(("127.0.0.1", 0)) as tcp:
+        record = fdtable.describe(tcp)
+        assert record.socket.family == "AF_INET"
+        assert record.socket.local == tcp.getsockname()
