@@ -280,6 +280,32 @@ def test_squatter_cannot_get_a_hello(path: str) -> None:
             squatter.accept()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="SO_COOKIE is absent: limit 9 of docs/emulation.md")
+def test_squatter_on_a_port_closed_behind_our_back(path: str, listener: samesock.socket) -> None:
+    """When a program detaches a listener and closes its number, whoever takes the port gets no connection and no byte;
+    before that, and when the number is adopted, clients come in as ever."""
+    port = listener.getsockname() and record_at(path).port
+    number = listener.detach()
+    with samesock.socket(samesock.AF_UNIX) as client, samesock.socket(samesock.AF_UNIX) as late:
+        client.connect(path)
+        os.close(number)
+        with socket.create_server(("127.0.0.1", port)) as squatter:
+            squatter.setblocking(False)
+            with pytest.raises(ConnectionRefusedError):
+                late.connect(path)
+            try:
+                met, _ = squatter.accept()
+            except BlockingIOError:
+                pass
+            else:
+                with met:
+                    met.settimeout(10)
+                    try:
+                        assert met.recv(1) == b""
+                    except ConnectionResetError:
+                        pass
+
+
 def test_stranger_between_the_probes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listener dies, and a stranger takes its port, between the client's first look and its connect: not a byte is
     sent, and the same object can connect elsewhere afterwards."""

@@ -73,6 +73,10 @@ class Hold(Protocol):
     def copy(self, above: int) -> Hold:
         """Another hold on the same life, for a duplicate of the socket numbered `above`."""
 
+    def doubt(self) -> None:
+        """The descriptor is in hands that will not say when they close it: have `OpenRecord.trusted` say False from
+        now on, where the system can."""
+
     def touched(self) -> bool:
         """Whether the file's owner or mode may have changed since bind."""
 
@@ -93,7 +97,8 @@ class OpenRecord(Protocol):
         """Whether somebody who holds the name is listening now. `id` is the record's."""
 
     def trusted(self) -> bool:
-        """Whether the file belongs to this user and nobody else may write to it."""
+        """Whether the file belongs to this user, nobody else may write to it, and its life is not in doubt (asked
+        after `live`)."""
 
     def owned_by(self, owner: Owner) -> bool:
         """Whether the file's owner is that user."""

@@ -30,14 +30,17 @@ _OFD_GETLK = getattr(fcntl, "F_OFD_GETLK", 36)
 _LOCK_START = 1 << 40
 _LOCK_LENGTH = 1 << 20
 _TRIES = 100
-# struct flock: type, whence, start, length, pid. Asked whether all of the range could be locked for reading.
-_PROBE = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, _LOCK_START, _LOCK_LENGTH, 0)
+_DOUBT_START = _LOCK_START - _LOCK_LENGTH
+# struct flock: type, whence, start, length, pid. Asked whether both ranges could be locked for reading; of one holder's
+# locks the kernel names the lowest, so a holder in doubt shows itself by the same one call.
+_FLOCK = struct.Struct("hhqqi4x")
+_PROBE = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, _DOUBT_START, 2 * _LOCK_LENGTH, 0)
 _WRITE_LOCKED = struct.pack("h", fcntl.F_WRLCK)
 _HAS_OFD = sys.platform == "linux"
 
 
-def _lock_byte(fd: int, offset: int) -> bool:
-    lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_START + offset, 1, 0)
+def _lock_byte(fd: int, byte: int) -> bool:
+    lock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
     try:
         fcntl.fcntl(fd, _OFD_SETLK, lock)
     except OSError as error:
@@ -47,14 +50,14 @@ def _lock_byte(fd: int, offset: int) -> bool:
     return True
 
 
-def _take_life(fd: int) -> None:
+def _take_life(fd: int, start: int = _LOCK_START) -> None:
     """Hold one byte of the range; another process's hold on the same name has taken another one."""
     if not _HAS_OFD:
         fcntl.flock(fd, fcntl.LOCK_SH if _flocked(fd) else fcntl.LOCK_EX)
         return
     offset = 0
     for _ in range(_TRIES):
-        if _lock_byte(fd, offset):
+        if _lock_byte(fd, start + offset):
             return
         offset = int.from_bytes(os.urandom(3), "little") % _LOCK_LENGTH
     # Not by other holders: by a reader's lock on all of the range, of somebody who may read the file.
@@ -71,15 +74,19 @@ def _flocked(fd: int) -> bool:
     return False
 
 
-def _is_held(fd: int) -> bool:
-    """Whether anybody holds life: changes nothing, needs no right to write, and is not misled by readers' locks."""
+def _held_at(fd: int) -> int | None:
+    """Where the lock is that somebody holds life by, `None` if nobody does.
+
+    Changes nothing, needs no right to write, and is not misled by readers' locks.
+    """
     if not _HAS_OFD:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return True
-        return False
-    return fcntl.fcntl(fd, _OFD_GETLK, _PROBE).startswith(_WRITE_LOCKED)
+            return _LOCK_START
+        return None
+    answer = fcntl.fcntl(fd, _OFD_GETLK, _PROBE)
+    return int.from_bytes(answer[8:16], sys.byteorder) if answer.startswith(_WRITE_LOCKED) else None
 
 
 class Hold:
@@ -103,6 +110,11 @@ class Hold:
         """Another descriptor of the same open file: the lock lives as long as any of them."""
         fd = _duplicate(self._fd, above)
         return Hold(fd, listening=self._listening, changed=self._changed)
+
+    def doubt(self) -> None:
+        """A lock in the other range tells clients to ask the kernel whose the port is."""
+        if self._listening and _HAS_OFD:
+            _take_life(self._fd, _DOUBT_START)
 
     def touched(self) -> bool:
         """Whether mode, owner or links have changed since bind (the file's ctime, which no user can set back).
@@ -200,22 +212,27 @@ def adopt_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
 class OpenRecord:
     """The file as a client sees it."""
 
-    __slots__ = ("_fd", "_status", "data")
+    __slots__ = ("_fd", "_in_doubt", "_status", "data")
 
     def __init__(self, fd: int, data: bytes, status: os.stat_result) -> None:
         self._fd = fd
+        self._in_doubt = False
         self.data = data
         self._status = status
 
     def live(self, id: bytes) -> bool:
         """Whether somebody holds the lock. The file is open, so its name may change hands meanwhile: no matter."""
-        return _is_held(self._fd)
+        place = _held_at(self._fd)
+        if place is None:
+            return False
+        self._in_doubt = place < _LOCK_START
+        return True
 
     def trusted(self) -> bool:
-        """Whether the file is this user's and closed to the group's and others' writing."""
-        return self._status.st_uid == os.geteuid() and not self._status.st_mode & (
-            stat.S_IWGRP | stat.S_IWOTH
-        )
+        """Whether the file is this user's, closed to the group's and others' writing, and its life not in doubt."""
+        status = self._status
+        mine = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return mine and not self._in_doubt
 
     def owned_by(self, owner: Owner) -> bool:
         """Whether that user owns the file. Root may serve at anybody's path."""

@@ -156,6 +156,9 @@ class Hold:
         """Another hold on the same life."""
         return Hold(self._life)
 
+    def doubt(self) -> None:
+        """Nothing: an event has one state, and no client looks at it (see limit 9 of the protocol)."""
+
     def touched(self) -> bool:
         """False: the file cannot be asked, for holding it open would keep its name from being bound again."""
         return False

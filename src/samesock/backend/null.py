@@ -35,6 +35,10 @@ class Hold:
         """Absent."""
         _absent("copying a hold")
 
+    def doubt(self) -> None:
+        """Absent."""
+        _absent("doubting a hold")
+
     def touched(self) -> bool:
         """Absent."""
         _absent("asking for changes of a socket's file")

@@ -15,6 +15,8 @@ import errno
 import functools
 import os
 import struct
+import sys
+from collections.abc import Callable
 
 from samesock._address import refusal, unix_path
 from samesock._errors import named_error
@@ -314,6 +316,9 @@ class EmulatedEnd:
             logging.getLogger("samesock").warning("no note of a detached Unix socket", exc_info=True)
         if self._acceptor is not None:
             self._acceptor.forget(calls.fileno(sock))
+        if self._hold is not None:
+            # Whoever has the number may close it behind our back, and leave the name alive over a free port.
+            self._hold.doubt()
         number = calls.detach(sock)
         if number >= 0:
             registry.keep(self)
@@ -335,9 +340,12 @@ class EmulatedEnd:
             if acceptor is not None:
                 acceptor.leave(hold)
 
-    def __del__(self) -> None:
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         """For a socket that is dropped and not closed: C has closed its descriptor by now, and knows of nothing else.
-        Without this the name would live on, and its port be anybody's."""
+        Without this the name would live on, and its port be anybody's. When the interpreter ends, the kernel does it;
+        by then a module may have lost its names, so the question is a default value."""
+        if ending():
+            return
         hold, self._hold = self._hold, None
         acceptor, self._acceptor = self._acceptor, None
         if hold is not None:
