@@ -5,15 +5,25 @@ Names only: everything of the standard library's `socket`, and what samesock add
 
 from __future__ import annotations
 
-from socket import *
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # First, so that type checkers keep these and not the standard library's of the same names.
+    from samesock._socket import create_connection as create_connection
+    from samesock._socket import create_server as create_server
+    from samesock._socket import fromfd as fromfd
+    from samesock._socket import fromshare as fromshare
+    from samesock._socket import socket as socket
+    from samesock._socket import socketpair as socketpair
+
+from socket import *  # type: ignore[assignment,no-redef,unused-ignore]
 from socket import SocketIO as SocketIO
 from socket import __all__ as _standard_names
-from typing import TYPE_CHECKING, Any
 
 from samesock._family import AF_UNIX as AF_UNIX
 from samesock._socket import create_connection as create_connection
 from samesock._socket import create_server as create_server
-from samesock._socket import fromfd as fromfd  # type: ignore[assignment]
+from samesock._socket import fromfd as fromfd
 from samesock._socket import fromshare as fromshare
 from samesock._socket import socket as socket
 from samesock._socket import socketpair as socketpair

@@ -68,7 +68,9 @@ if not _KERNEL:
 if TYPE_CHECKING:
 
     class _Base(_stdlib.socket):
-        """What type checkers see: the standard library's class."""
+        """What type checkers see: the standard library's class, with what accept() gives here."""
+
+        def accept(self) -> tuple[socket, Any]: ...
 
 elif _KERNEL:
 

@@ -13,7 +13,7 @@ from typing import NoReturn, SupportsIndex
 from samesock._socket import socket
 
 
-class SSLSocket(ssl.SSLSocket, socket):
+class SSLSocket(ssl.SSLSocket, socket):  # type: ignore[misc]  # accept gives TLS sockets here
     """`context.sslsocket_class = samesock.SSLSocket`, then `context.wrap_socket(sock)` as ever.
 
     Portability:

@@ -53,7 +53,7 @@ def _socketpair(original: Any) -> Any:
 
         one, other = samesock.socketpair(AF_UNIX, type, proto)
         for sock in (one, other):
-            sock.__class__ = _stdlib.socket
+            sock.__class__ = _stdlib.socket  # type: ignore[assignment]
         return one, other
 
     socketpair.__doc__ = original.__doc__

@@ -30,7 +30,7 @@ def _met_at(name: str, kind: int = _stdlib.SOCK_STREAM) -> Iterator[tuple[_socke
         with _unix(kind) as client:
             client.connect(name)
             accepted, _ = listener.accept()
-            with cast(_socket.socket, accepted) as server:
+            with accepted as server:
                 server.settimeout(SECONDS)
                 yield client, server
 

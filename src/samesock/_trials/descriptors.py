@@ -86,5 +86,5 @@ def fdtable(bench: Bench) -> Shown:
 
 def stay_connected(wire: Wire, address: list[object]) -> None:
     """Connect and wait."""
-    with samesock.create_connection((str(address[0]), address[1]), timeout=wire.seconds):  # type: ignore[arg-type]
+    with samesock.create_connection((str(address[0]), address[1]), timeout=wire.seconds):
         wire.told()
