@@ -163,7 +163,18 @@ def test_uvicorn_with_workers(path: str) -> None:
     """`uvicorn --workers 2`: the listening socket is handed to spawned processes."""
     pytest.importorskip("uvicorn")
     pytest.importorskip("httpx")
+    if not has_console():
+        pytest.skip("no console here, and uvicorn ends its workers on Windows by Ctrl+Break alone")
     assert run("uvicorn_workers.py", path) == WEB
+
+
+def has_console() -> bool:
+    """Whether there is a console, where a system has such a thing."""
+    try:
+        with open("CONIN$" if sys.platform == "win32" else os.devnull):
+            return True
+    except OSError:
+        return False
 
 
 def test_httpx_synchronous(path: str, request: pytest.FixtureRequest) -> None:

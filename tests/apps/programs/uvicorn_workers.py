@@ -1,7 +1,6 @@
 """uvicorn's command with two workers, which it spawns and hands its listening socket; ended as by Ctrl+C."""
 
 import asyncio
-import multiprocessing
 import signal
 import sys
 import threading
@@ -27,18 +26,10 @@ if __name__ == "__main__":
             else:
                 break
         signal.raise_signal(signal.SIGINT)
-        time.sleep(2)
-        for (
-            worker
-        ) in multiprocessing.active_children():  # without a console on Windows no Ctrl+Break reaches them
-            worker.kill()
 
     thread = threading.Thread(target=ask)
     thread.start()
     try:
         uvicorn.run("asgi_app:app", uds=path, workers=2, log_level="error", lifespan="off")
-    except OSError as error:
-        if getattr(error, "winerror", None) != 12:  # what that Ctrl+Break gives then
-            raise
     finally:
         thread.join()
