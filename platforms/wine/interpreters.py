@@ -45,10 +45,11 @@ AVAILABLE = {
 
 
 def requirements(pyproject: Path) -> list[str]:
-    """What the tests need: the project's own dependencies and its test group, groups inside it resolved."""
+    """What the tests need: the project's own dependencies and two of its groups, groups inside them resolved."""
     project = _read_toml(pyproject)
     needed = list(project["project"].get("dependencies", []))
-    needed += _group(project.get("dependency-groups", {}), "test")
+    for group in ("test", "apps"):
+        needed += _group(project.get("dependency-groups", {}), group)
     return [*needed, *WINDOWS_ONLY]
 
 

@@ -19,7 +19,11 @@ from collections.abc import Iterable
 
 from samesock.backend import NO_UID
 
-assert sys.platform != "win32"  # before the import of what a type checker for Windows finds empty
+if sys.platform == "win32":
+    raise ImportError(
+        "samesock.backend.posix needs POSIX; on Windows the backend is samesock.backend.winsock"
+    )
+assert sys.platform != "win32"  # for type checkers, before the import of what one for Windows finds empty
 
 from samesock.backend._posix_files import (  # noqa: E402
     Hold,
