@@ -15,7 +15,7 @@ import pytest
 
 import samesock
 from faults.strangers import close_with_reset, exchange, hello_of, record_at, stranger, was_reset
-from samesock.unix import accepting, hello
+from samesock.unix import hello, parking
 from samesock.unix.calls import calls
 from samesock.unix.rendezvous import Record
 
@@ -220,7 +220,7 @@ def test_data_behind_the_hello(path: str, listener: samesock.socket, data: bytes
 @pytest.fixture
 def short_hello(monkeypatch: pytest.MonkeyPatch) -> float:
     """The time that a hello may take: a fifth of the real 5 s, so that the tests are quick."""
-    monkeypatch.setattr(accepting, "HELLO_SECONDS", 1.0)
+    monkeypatch.setattr(parking, "HELLO_SECONDS", 1.0)
     return 1.0
 
 

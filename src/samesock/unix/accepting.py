@@ -10,25 +10,21 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import sys
 import threading
 import time
 from collections import deque
-from typing import NamedTuple
 from weakref import WeakSet
 
 from samesock._errors import error, named_error
 from samesock.backend import Hold, system
 from samesock.unix import hello
+from samesock.unix.announcing import Announcements
 from samesock.unix.calls import calls, twin
-from samesock.unix.hello import Hello
+from samesock.unix.parking import Client, Parked, most_parked, reset, set_mode
 from samesock.unix.rendezvous import Record
 
 Address = tuple[str, int]
 
-HELLO_SECONDS = 5.0
-"""How long a connection may take to say its hello."""
-MOST_PARKED = 256
 DRAIN_SECONDS = 0.02
 GRACE_SECONDS = 0.002
 """How long a non-blocking accept waits for a hello that must be on its way."""
@@ -48,51 +44,10 @@ _TRANSIENT = {
     10054,
 }
 _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
-_UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, 10035}
 _NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
 _DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if _NONBLOCK else 0
 """Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
 call; elsewhere the accepted socket's mode is set, and set back."""
-
-
-class Client(NamedTuple):
-    """A proven connection, not yet given to the program."""
-
-    tcp: _socket.socket
-    address: Address
-    hello: Hello
-
-
-class _Parked:
-    """A connection whose hello is not whole."""
-
-    __slots__ = ("address", "deadline", "got", "since", "tcp")
-
-    def __init__(self, tcp: _socket.socket, address: Address, now: float) -> None:
-        self.tcp = tcp
-        self.address = address
-        self.got = b""
-        self.since = now
-        self.deadline = now + HELLO_SECONDS
-
-
-def _most_parked() -> int:
-    """No more than a quarter of the descriptors that this process may have."""
-    if sys.platform == "win32":
-        return MOST_PARKED
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_PARKED if soft == resource.RLIM_INFINITY else max(1, min(MOST_PARKED, soft // 4))
-
-
-def _reset(tcp: _socket.socket) -> None:
-    """Close with a reset, so that the peer does not take silence for a conversation that ended well."""
-    try:
-        system.reset_on_close(tcp)
-    except OSError:
-        pass  # already reset by the peer: Winsock refuses options of such a socket
-    calls.close(tcp)
 
 
 def _posix(failure: OSError, listener: _socket.socket) -> OSError:
@@ -132,10 +87,9 @@ class Acceptor:
     def _fresh(self) -> None:
         self._pid = os.getpid()
         self._mutex = threading.Lock()
-        self._parked: dict[int, _Parked] = {}
+        self._parked: dict[int, Parked] = {}
         self._ready: deque[Client] = deque()
-        self._announcers: dict[Address, _socket.socket] = {}
-        self._retired: deque[Address] = deque(maxlen=64)
+        self._announcements = Announcements(self.address)
         self._nonces = hello.Nonces()
         self._credit = GRACE_CREDIT
         self._credited = time.monotonic()
@@ -148,10 +102,11 @@ class Acceptor:
         if self._pid == os.getpid():
             return
         inherited = [p.tcp for p in self._parked.values()] + [c.tcp for c in self._ready]
-        inherited += self._announcers.values()
+        announcements = self._announcements
         self._fresh()
         for tcp in inherited:
             calls.close(tcp)
+        announcements.take_back()
 
     def accept(self, number: int, timeout: float | None) -> Client:
         """One proven client from the listening socket `number`, by the rules of a socket with that `timeout`."""
@@ -160,7 +115,7 @@ class Acceptor:
         listener = self._twins.get(number) or self._twin(number)
         try:
             # Whatever mode another holder of the same listener has set: a drain never blocks.
-            _set_mode(listener, 0.0)
+            set_mode(listener, 0.0)
             while True:
                 with self._mutex:
                     client = self._next(listener)
@@ -221,22 +176,19 @@ class Acceptor:
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
         tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM | _NONBLOCK, 0, fileno=number)
-        if self._announcers:
-            own = self._announcers.pop(address, None)
-            if own is not None:
-                calls.close(own)
-                return calls.close(tcp)
-        parked = _Parked(tcp, address, time.monotonic())
+        if self._announcements and self._announcements.is_one(address):
+            return calls.close(tcp)
+        parked = Parked(tcp, address, time.monotonic())
         before = self.refused
         client = None
         try:
             if not _DONTWAIT:
-                _set_mode(tcp, 0.0)
+                set_mode(tcp, 0.0)
             client = self._read(parked)
         finally:
             # Also when Ctrl+C came in between: the next accept goes on with it.
             if client is None and calls.fileno(tcp) >= 0:
-                if len(self._parked) >= _most_parked():
+                if len(self._parked) >= most_parked():
                     self._evict()
                 self._parked[number] = parked
         if self.refused != before or len(self._parked) > ALARM_PARKED:
@@ -245,7 +197,7 @@ class Acceptor:
             self._calm(listener)
         return client
 
-    def _read(self, parked: _Parked) -> Client | None:
+    def _read(self, parked: Parked) -> Client | None:
         """Take what has come of the hello, never a byte more. A wrong one is reset and counted."""
         tcp = parked.tcp
         while True:
@@ -263,15 +215,14 @@ class Acceptor:
                 self._refuse(tcp)
                 return None
             if not data:
-                if not parked.got and parked.address in self._retired:
-                    self._retired.remove(parked.address)
+                if not parked.got and self._announcements.was_one(parked.address):
                     return calls.close(tcp)
                 self._refuse(tcp)
                 return None
             parked.got += data
         said = hello.check(self.record, parked.address, self.address, parked.got)
         if not _DONTWAIT:
-            _set_mode(tcp, None)
+            set_mode(tcp, None)
         if said is None or not self._may_connect(parked.address) or not self._nonces.use(said.nonce):
             self._refuse(tcp)
             return None
@@ -291,7 +242,7 @@ class Acceptor:
 
     def _refuse(self, tcp: _socket.socket) -> None:
         self.refused += 1
-        _reset(tcp)
+        reset(tcp)
 
     def _evict(self) -> None:
         """Reset the connection that has been parked longest."""
@@ -400,7 +351,7 @@ class Acceptor:
     def _stop_tending(self) -> None:
         if self._closed:
             self._end()
-        self._take_back()
+        self._announcements.take_back()
         self._thread = None
 
     def _announce(self) -> None:
@@ -411,27 +362,8 @@ class Acceptor:
         long the program takes to come.
         """
         number = next(iter(self._twins), None)
-        if self._announcers and (number is None or system.wait([number], [], 0.0)):
-            return
-        self._take_back()
-        tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
-        try:
-            calls.settimeout(tcp, 0.0)
-            calls.bind(tcp, ("127.0.0.1", 0))
-            code = calls.connect_ex(tcp, self.address)
-            if code not in _UNDER_WAY:
-                raise OSError(code, os.strerror(code))
-            self._announcers[calls.getsockname(tcp)] = tcp
-        except BaseException:
-            calls.close(tcp)
-            raise
-
-    def _take_back(self) -> None:
-        """Close the announcements; one that is still in the queue is known when it is accepted."""
-        for own in self._announcers.values():
-            calls.close(own)
-        self._retired.extend(self._announcers)
-        self._announcers.clear()
+        if not self._announcements or (number is not None and not system.wait([number], [], 0.0)):
+            self._announcements.make()
 
     def __del__(self) -> None:
         """The twins own nothing: without this, theirs would be the second close of the listeners' numbers."""
@@ -473,15 +405,8 @@ class Acceptor:
         self._parked.clear()
         self._ready.clear()
         for tcp in rest:
-            _reset(tcp)
-        self._take_back()
-
-
-def _set_mode(tcp: _socket.socket, timeout: float | None) -> None:
-    try:
-        calls.settimeout(tcp, timeout)
-    except OSError:
-        pass  # reset by its peer already, says Winsock; so will the next call
+            reset(tcp)
+        self._announcements.take_back()
 
 
 _living: WeakSet[Acceptor] = WeakSet()
