@@ -30,7 +30,7 @@ EMULATED_ON = "3.13"  # One Python is enough: the emulation is the same code on 
 WINE_PYTHONS = ("3.11", "3.13")
 TYPED_PLATFORMS = ("linux", "darwin", "win32", "freebsd")
 WINE = ("platforms/wine/wine.py",)
-WINE_TIME_LIMIT = "900"
+WINE_TIME_LIMIT = "1500"
 REPORTS = ROOT / ".junit"
 
 finished: dict[str, bool] = {}
@@ -177,7 +177,10 @@ def wine_session(version: str) -> None:
                 session, "Wine (see above)", "on Linux for x86-64 be root, or have Wine 9 or newer on PATH"
             )
         line = [python, *WINE, "run", f"--python={version}", f"--timeout={WINE_TIME_LIMIT}", "--"]
-        run_tests(session, *line, "-m", "pytest", external=True)
+        # Every process start costs a second there, and a time-out ends the whole run, so it is a long one;
+        # faulthandler's own dump was seen to crash the interpreter.
+        patience = ("--timeout=300", "-o", "faulthandler_timeout=0")
+        run_tests(session, *line, "-m", "pytest", *patience, external=True)
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"
     nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])
