@@ -9,6 +9,7 @@ put here: why something costs what it costs (that is `bench_steps`).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import statistics
 import sys
@@ -94,14 +95,14 @@ TITLES = {
     "emulated": "Linux, Unix sockets emulated",
     "wine": "Windows CPython under Wine, Unix sockets emulated",
 }
-SITTINGS = {"native": 8, "emulated": 8, "wine": 5}
-ROUNDS = {"native": 24, "emulated": 16, "wine": 12}
+SITTINGS = {"native": 13, "emulated": 13, "wine": 7}
+ROUNDS = {"native": 12, "emulated": 10, "wine": 8}
 
 
 def measure(part: str) -> list[dict[str, Any]]:
     """One part's figures; runs in the Python that the part is about."""
     rows = PARTS[part]
-    results: dict[tuple[str, str], list[float]] = {}
+    results: dict[tuple[str, str], list[list[float]]] = {}
     for _ in range(measuring.count(SITTINGS[part])):
         for way in dict.fromkeys(row.way for row in rows):
             maker, burst, length, more, _ = WAYS[way]
@@ -114,7 +115,7 @@ def measure(part: str) -> list[dict[str, Any]]:
                     bursts[name]()  # the first one warms up, and is not counted
                 rounds = measuring.count(ROUNDS[part] * more, 2)
                 for name, rates in measuring.interleaved(bursts, rounds).items():
-                    results.setdefault((way, name), []).extend(rates)
+                    results.setdefault((way, name), []).append(rates)
     return [_figure(row, results[row.way, row.ours], results[row.way, row.theirs]) for row in rows]
 
 
@@ -123,16 +124,16 @@ def _burst(end: Any, name: str, length: int) -> Any:
     return lambda: method(length)
 
 
-def _figure(row: Row, ours: list[float], theirs: list[float]) -> dict[str, Any]:
-    found = measuring.ratio(ours, theirs)
+def _figure(row: Row, ours: list[list[float]], theirs: list[list[float]]) -> dict[str, Any]:
+    found = measuring.ratio_of_sittings(ours, theirs)
     return {
         **row._asdict(),
         "unit": WAYS[row.way][-1],
-        "our_rate": statistics.median(ours),
-        "their_rate": statistics.median(theirs),
+        "our_rate": statistics.median(itertools.chain(*ours)),
+        "their_rate": statistics.median(itertools.chain(*theirs)),
         "ratio": found.median,
         "quartiles": [found.low, found.high],
-        "bursts": len(ours),
+        "bursts": sum(map(len, ours)),
         "verdict": "" if row.target is None else measuring.verdict(found.median, row.target),
     }
 

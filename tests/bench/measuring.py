@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """Our rate by theirs: the ratio of the medians, and the quartiles of the ratios of neighbouring bursts."""
+    """Our rate by theirs, and the quartiles that go with it; which ones, the function says that made it."""
 
     median: float
     low: float
@@ -60,10 +60,21 @@ def interleaved(lanes: Mapping[str, Callable[[], float]], rounds: int) -> dict[s
 
 
 def ratio(ours: list[float], theirs: list[float]) -> Ratio:
-    """The ratio of two lanes' rates that were measured in the same rounds."""
+    """The ratio of the medians of two lanes' rates, and the quartiles of the ratios of neighbouring bursts."""
     pairs = [one / other for one, other in zip(ours, theirs, strict=True)]
     low, _, high = quartiles(pairs)
     return Ratio(statistics.median(ours) / statistics.median(theirs), low, high)
+
+
+def ratio_of_sittings(ours: list[list[float]], theirs: list[list[float]]) -> Ratio:
+    """The middle one of the sittings' ratios of medians, and their quartiles.
+
+    A sitting has new processes and connections, and its own level: medians of all bursts would compare one sitting's
+    level with another's.
+    """
+    medians = statistics.median
+    low, middle, high = quartiles([medians(a) / medians(b) for a, b in zip(ours, theirs, strict=True)])
+    return Ratio(middle, low, high)
 
 
 def quartiles(values: list[float]) -> tuple[float, float, float]:

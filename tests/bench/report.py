@@ -33,9 +33,10 @@ HEAD = """\
 # What samesock costs
 
 Written by `nox -s bench`; the same figures for programs are in [benchmarks.json](benchmarks.json). Bursts of the
-lanes that are compared follow one another in turns, and rates are medians over all bursts. A ratio is our median rate
-divided by theirs; in brackets are the quartiles of the ratios of neighbouring bursts. Each lane has two processes with
-the same implementation at both ends, if nothing else is said. TCP is on loopback, with TCP_NODELAY on the data path.
+lanes that are compared follow one another in turns. For sockets, each lane has two processes with the same
+implementation at both ends, if nothing else is said, and several sittings, each with new processes and connections.
+Their rates are medians over all bursts; their ratios are of the medians within a sitting: the middle one, and in
+brackets the quartiles. TCP is on loopback, with TCP_NODELAY on the data path; buffers are of one size everywhere.
 """
 NOISE = """\
 On noise: other work on the machine comes and goes in the middle of a run. The rows named "noise" compare the standard
