@@ -119,10 +119,10 @@ class Acceptor:
             while True:
                 with self._mutex:
                     client = self._next(listener)
+                    if client is not None:
+                        return client
                     waiting = list(self._parked)
                     due = min((p.deadline for p in self._parked.values()), default=None)
-                if client is not None:
-                    return client
                 if timeout == 0:
                     if self._grace():
                         continue

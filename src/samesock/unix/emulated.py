@@ -146,17 +146,11 @@ class EmulatedEnd:
             raise named_error("EINVAL", "accepting from a Unix socket that does not listen")
         client = acceptor.accept(number, calls.gettimeout(sock))
         said = client.hello
-        end = EmulatedEnd(
-            State(
-                role="connected",
-                name=self.state.name,
-                peer_name=said.name,
-                local=acceptor.address,
-                remote=client.address,
-                claim=(said.pid, said.uid),
-            )
-        )
-        return calls.detach(client.tcp), end, os.fsdecode(said.name)
+        end = EmulatedEnd()
+        state = end.state
+        state.role, state.name, state.peer_name = "connected", self.state.name, said.name
+        state.local, state.remote, state.claim = acceptor.address, client.address, (said.pid, said.uid)
+        return calls.detach(client.tcp), end, os.fsdecode(said.name) if said.name else ""
 
     def _found(self) -> Acceptor | None:
         """What a duplicate has listened with that was made before; anew, if that one is closed."""
