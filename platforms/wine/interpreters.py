@@ -24,7 +24,7 @@ from cache import LauncherError, built, key_of, retried, say
 
 RECIPE = 1  # Raise it when the way of making an interpreter's folder changes.
 # pip reads `sys_platform == "win32"` as on the machine where it runs, so pytest's own need has to be named.
-WINDOWS_ONLY = ("colorama",)
+WINDOWS_ONLY = ("colorama", "cffi")
 CHECKOUT_IN_WINDOWS = "C:\\samesock\\src"
 
 

@@ -6,6 +6,7 @@ They register here; the table never asks for them by name. What must never be pu
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def applied(record: OpenDescriptor, note: Annotation) -> OpenDescriptor:
 
 def annotated(record: OpenDescriptor) -> OpenDescriptor:
     """`record` as the registered annotators complete it."""
-    for annotator in tuple(_annotators):
+    for annotator in (*_plugged(), *_annotators):
         try:
             note = annotator(record)
         except Exception as failure:  # noqa: BLE001  (someone else's code: the table survives it and says so)
@@ -99,8 +100,16 @@ def annotated(record: OpenDescriptor) -> OpenDescriptor:
 
 
 def any_annotators() -> bool:
-    """Whether there is anybody to ask. Those who speak for a module that is in use are let in first."""
-    for used, annotator in ANNOTATORS:
-        if used in sys.modules and annotator not in sys.modules:
-            importlib.import_module(annotator)
-    return bool(_annotators)
+    """Whether there is anybody to ask."""
+    return bool(_annotators or _plugged())
+
+
+def _plugged() -> list[Annotator]:
+    """Those who speak for a module that is in use in this process."""
+    return [_annotate_of(module) for used, module in ANNOTATORS if used in sys.modules]
+
+
+@functools.cache
+def _annotate_of(module: str) -> Annotator:
+    annotate: Annotator = importlib.import_module(module).annotate
+    return annotate

@@ -1,7 +1,7 @@
 """What the descriptor table is told of emulated Unix sockets: family, path and peer as their user knows them.
 
 The kernel calls them TCP. This module is imported by the table's side, only in a process where the emulation is in
-use (`samesock._plugs`), and registers itself. What must never be put here: anything that a socket needs to work.
+use (`samesock._plugs`). What must never be put here: anything that a socket needs to work.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from samesock.fdtable import Annotation, OpenDescriptor, register_annotator
+from samesock.fdtable import Annotation, OpenDescriptor
 from samesock.unix import ends
 from samesock.unix.emulated import EmulatedEnd
 
@@ -59,6 +59,3 @@ def annotate(record: OpenDescriptor) -> Annotation | None:
         transport="emulated",
         path=own or other or None,
     )
-
-
-register_annotator(annotate)
