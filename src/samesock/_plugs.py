@@ -4,4 +4,4 @@ Data only. What must never be put here: an import.
 """
 
 ANNOTATORS = (("samesock.unix.emulated", "samesock.unix.annotating"),)
-"""Once the first module is in use, the second one tells the descriptor table of it when it is imported."""
+"""Once the first module is in use, the second one's `annotate` completes the descriptor table's records."""

@@ -67,7 +67,8 @@ class LeakCheck:
             annotating.register()
             tracing.start()
         self._thread = threading.get_ident()
-        self._start = Start.now()
+        with recording.looking:
+            self._start = Start.now()
         if self._children:
             self._spawns.begin(self._start.keys)
             recording.spawn_listeners.append(self._spawns.note)
@@ -126,11 +127,12 @@ class LeakCheck:
             raise RuntimeError("this no_leaks() block was left without having been entered")
         self._start = None
         try:
-            now = keys()
-            outcome = Outcome(now=now)
-            if now != start.keys or self._spawns.seen:
-                self._policy.whose = self._whose(start)
-                outcome = Judgement(start, self._policy, self._spawns if self._children else None).run(now)
+            with recording.looking:
+                now = keys()
+                outcome = Outcome(now=now)
+                if now != start.keys or self._spawns.seen:
+                    self._policy.whose = self._whose(start)
+                    outcome = Judgement(start, self._policy, self._spawns if self._children else None).run(now)
         finally:
             self._end()
         self.findings, self.notes, self.allowed = outcome.findings, outcome.notes, outcome.allowed

@@ -37,6 +37,9 @@ class State:
 
 state = State()
 
+looking = threading.RLock()
+"""Held while descriptors are looked at and judged: what one thread opens for that must not be another's finding."""
+
 
 def active() -> bool:
     """Whether anybody traces."""
