@@ -67,7 +67,7 @@ def machine() -> dict[str, str]:
     load = f"{os.getloadavg()[0]:.1f} when it began" if hasattr(os, "getloadavg") else "unknown"
     found = {
         "processor": f"{processor}, {os.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
         "Wine": _wine(),
         "load": load,
