@@ -132,7 +132,9 @@ class LeakCheck:
                 outcome = Outcome(now=now)
                 if now != start.keys or self._spawns.seen:
                     self._policy.whose = self._whose(start)
-                    outcome = Judgement(start, self._policy, self._spawns if self._children else None).run(now)
+                    outcome = Judgement(start, self._policy, self._spawns if self._children else None).run(
+                        now
+                    )
         finally:
             self._end()
         self.findings, self.notes, self.allowed = outcome.findings, outcome.notes, outcome.allowed
