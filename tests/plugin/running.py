@@ -22,6 +22,7 @@ import samesock
 PLUGIN = "samesock_fd_leaks"
 SOURCES = Path(samesock.__file__).parent.parent
 SECONDS = 110
+UNWANTED = ("PYTEST_", "COV_CORE", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     """This process's, with the sources on the path and without what would change how the inner pytest
     behaves."""
     paths = [str(SOURCES), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_CORE"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(UNWANTED)}
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths), **more}
 
 
 def run_pytest(folder: Path, report: Path, *options: str, plugin: bool = True, **more: str) -> Run:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from plugin.running import Run, run_pytest
+from samesock.fdtable import keys
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -94,10 +96,23 @@ def blamed(run: Run) -> set[str]:
     return {who.rpartition("::")[2] for who in run.who("finding", "section")}
 
 
+def reused_handles_look_the_same() -> bool:
+    """Whether two sockets under one number, one after the other, are the same thing to the descriptor table."""
+    seen = []
+    for _ in range(2):
+        with socket.socket() as sock:
+            seen.append([(key, value) for key, value in keys().items() if key[1] == sock.fileno()])
+    return seen[0] == seen[1]
+
+
 def test_pytest_asyncio(tmp_path: Path) -> None:
     """Loops of a function's and a module's scope are not leaks; a connection left open is, with its line."""
     pytest.importorskip("pytest_asyncio", reason="feature absent: pytest-asyncio")
     run = run_suite(tmp_path, ASYNCIO, "-o", "asyncio_default_fixture_loop_scope=function")
+    if reused_handles_look_the_same() and blamed(run) != {"test_leaks_a_connection", "test_leaks_a_socket"}:
+        # Whether the test's connection gets the number that a socket of the fixture's had is the system's choice.
+        assert "test_leaks_a_connection" in run.output
+        pytest.xfail("a reused handle cannot be told from the old one: objects have no identity here (Wine)")
     assert blamed(run) == {"test_leaks_a_connection", "test_leaks_a_socket"}, run.output
     row = run.who("finding")["test_it.py::test_leaks_a_connection"]
     assert row["stack"][0][3] == "KEPT.append(await asyncio.open_connection(*server))"

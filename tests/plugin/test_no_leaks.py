@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
 import threading
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,15 @@ def test_kinds() -> None:
         no_leaks(kinds=["pipes"])
 
 
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """The garbage collector comes only when it is called."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
 def test_garbage() -> None:
     """What only the garbage collector frees is a note, or an error on request."""
 

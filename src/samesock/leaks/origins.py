@@ -163,11 +163,18 @@ class Log:
     """
 
     def __init__(self) -> None:
-        self.serials = itertools.count(1)
+        self._serials = itertools.count(1)
+        self.latest = 0
+        """The number of the latest record: as long as it stays, nothing has been opened."""
         self.by_number: dict[tuple[Space, int], Origin] = {}
         self.by_owner: dict[int, Origin] = {}
         self.by_name: dict[str, Origin] = {}
         self.closings: dict[tuple[Space, int], Origin] = {}
+
+    def next_serial(self) -> int:
+        """A number for a new record."""
+        self.latest = next(self._serials)
+        return self.latest
 
     def add_number(self, space: Space, number: int, origin: Origin) -> None:
         """`origin` opened `number`, or will have opened it in a moment."""
@@ -223,9 +230,11 @@ def _number_of(origin: Origin) -> int | None:
 
 def _fits(origin: Origin, number: int, path: str | None, *, socket: bool) -> bool:
     """Whether nothing known of the descriptor contradicts the record."""
+    if origin.call == "socket" and not socket:
+        return False  # the number was a socket's once
     if origin.given:
         return True
-    if (origin.call == "socket") is not socket:
+    if socket and origin.call != "socket":
         return False
     if socket:
         return _number_of(origin) in (None, -1, number)

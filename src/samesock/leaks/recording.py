@@ -49,7 +49,7 @@ def active() -> bool:
 def note(space: Space, numbers: Iterable[int], call: str, frame: FrameType | None) -> None:
     """`call`, made by `frame`, returned these numbers."""
     origin = Origin(
-        next(log.serials), call, threading.get_ident(), state.scope, capture_stack(frame), given=True
+        log.next_serial(), call, threading.get_ident(), state.scope, capture_stack(frame), given=True
     )
     for number in numbers:
         log.add_number(space, number, origin)

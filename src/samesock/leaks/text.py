@@ -22,6 +22,7 @@ HEADS = {
 NOTES = {
     "collected": "freed only by the garbage collector",
     "late": "closed late, within the grace",
+    "leaked": "opened by compiled code, outside Python's sight, and kept",
 }
 
 ALLOW_HINT = (

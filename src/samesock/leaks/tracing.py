@@ -59,7 +59,7 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
 def _hear_socket(_: str, args: tuple[Any, ...]) -> None:
     owner: HasFileno = args[0]
     frame = sys._getframe(2)  # noqa: SLF001
-    origin = Origin(next(log.serials), "socket", threading.get_ident(), state.scope, capture_stack(frame))
+    origin = Origin(log.next_serial(), "socket", threading.get_ident(), state.scope, capture_stack(frame))
     number = None
     if frame.f_code.co_name == "__init__" and "fileno" in frame.f_code.co_varnames:
         number = frame.f_locals.get("fileno")  # accept, socketpair, fromfd and detach pass a number on
@@ -84,7 +84,7 @@ def _hear_path(event: str, args: tuple[Any, ...]) -> None:
     elif path is not None and not isinstance(path, str):
         path = os.fspath(path)
     stack = capture_stack(sys._getframe(2))  # noqa: SLF001
-    origin = Origin(next(log.serials), event, threading.get_ident(), state.scope, stack, path)
+    origin = Origin(log.next_serial(), event, threading.get_ident(), state.scope, stack, path)
     foreseen = foresee_fd()
     if foreseen is not None:
         log.add_number("fd", foreseen, origin)

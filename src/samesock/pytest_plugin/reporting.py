@@ -7,6 +7,7 @@ What must never be put here: looking at descriptors.
 from __future__ import annotations
 
 import json
+import unittest
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ class Reporting:
         self.rows: list[tuple[str, Finding]] = []
         """What arrived, each with "finding", "section", "note", or "allowed"."""
         self.known: dict[str, int] = {}
+        self.is_worker = hasattr(config, "workerinput")
         self.unwritten = ""
 
     def add_test(self, item: pytest.Item, outcome: Outcome, counts: tuple[int, int]) -> None:
@@ -54,9 +56,8 @@ class Reporting:
         """Fixtures have ended outside any test."""
         self._apply_baseline(outcome)
         message = self._message(outcome, "finding")
-        sent = getattr(self.config, "workeroutput", None)
-        if sent is not None:
-            sent[PROPERTY] = message
+        if self.is_worker:
+            getattr(self.config, "workeroutput", {})[PROPERTY] = message
         else:
             self._receive(message)
 
@@ -75,13 +76,23 @@ class Reporting:
         rows += [("allowed", finding.as_json()) for finding in outcome.allowed]
         return json.dumps({"rows": rows, "known": sorted(set(outcome.known.values()))})
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> pytest.TestReport | None:
-        """The teardown's report of a test that something was seen of; every other report is pytest's own
-        business."""
-        if call.when != "teardown" or item.nodeid not in self.pending:
+    def note_failure(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """A test has failed by itself, or was expected to. (unittest's failures wait in the item until later.)"""
+        waiting = getattr(item, "_excinfo", None)
+        found = call.excinfo or (waiting[0] if waiting else None)
+        value = getattr(found, "value", None)
+        if not isinstance(value, pytest.skip.Exception | unittest.SkipTest):
+            self.failed.add(item.nodeid)
+
+    def note_trouble(self, item: pytest.Item, failure: OSError) -> None:
+        """The system did not answer at a test's end."""
+        self.unwritten = f"{item.nodeid}: the descriptors could not be read: {failure}"
+
+    def teardown_report(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
+        """The teardown's report of a test that something was seen of; `None` leaves the report to pytest."""
+        if self.settings.update:
+            self.ran.add(item.nodeid)
+        if item.nodeid not in self.pending:
             return None
         seen = self.pending.pop(item.nodeid)
         made = pytest.TestReport.from_item_and_call(item, call)
@@ -99,14 +110,20 @@ class Reporting:
                 # pytest shows a passed teardown's sections only where their name has "teardown" in it.
                 made.sections.append(("Descriptor leaks after teardown", text))
         word = "finding" if failing and not excused else "section"
-        made.user_properties.append((PROPERTY, self._message(seen.outcome, word)))
+        message = self._message(seen.outcome, word)
+        made.user_properties.append((PROPERTY, message))
+        if not self.is_worker:
+            self._receive(message)
         return made
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember which tests failed by themselves, and take in what was found."""
+    def pytest_sessionstart(self) -> None:
+        """Where xdist's workers run the tests, their reports bring the findings."""
+        if self.config.pluginmanager.has_plugin("dsession"):
+            self.config.pluginmanager.register(Gathering(self), "samesock_fd_leaks_gathering")
+
+    def gather(self, report: pytest.TestReport) -> None:
+        """Take in what a worker found."""
         if report.when != "teardown":
-            if report.failed or hasattr(report, "wasxfail"):
-                self.failed.add(report.nodeid)
             return
         if self.settings.update:
             self.ran.add(report.nodeid)
@@ -134,7 +151,7 @@ class Reporting:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write what was asked for, and fail the run for leaks that no test's report could carry."""
-        if hasattr(self.config, "workeroutput"):
+        if self.is_worker:
             return
         found = self.of("finding", "section")
         try:
@@ -185,6 +202,17 @@ class Reporting:
         if self.unwritten:
             lines.append(self.unwritten)
         return lines
+
+
+class Gathering:
+    """The one hook that only xdist's controller needs: it runs for every report."""
+
+    def __init__(self, reporting: Reporting) -> None:
+        self.reporting = reporting
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A report has arrived."""
+        self.reporting.gather(report)
 
 
 def _representation(item: pytest.Item, findings: list[Finding], text: str) -> Any:
