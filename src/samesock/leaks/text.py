@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 from samesock.leaks.findings import Finding
+from samesock.leaks.looking import UNBOUND
 
 HEADS = {
     "leaked": "",
@@ -128,7 +129,8 @@ def title(findings: Sequence[Finding], counts: tuple[int, int] | None = None) ->
 def _census(findings: Sequence[Finding]) -> str:
     kinds: dict[str, int] = {}
     for finding in findings:
-        word = finding.label.split(":", 1)[0] if len(finding.numbers) > 1 else finding.kind
+        title = finding.label.partition(":")[0].partition(",")[0]
+        word = title if len(finding.numbers) > 1 else finding.kind
         kinds[word] = kinds.get(word, 0) + 1
     return ", ".join(f"{number} {kind}" for kind, number in kinds.items())
 
@@ -138,8 +140,9 @@ def allow_line(findings: Sequence[Finding]) -> str:
     first = next((finding for finding in findings if finding.verdict != "closed-foreign"), None)
     if first is None:
         return ""
-    names = first.names.get("name") or ("*",)
-    return ALLOW_HINT.format(kind=first.kind, glob=names[0])
+    # Of a connection's names the remote address is the one that may be the same tomorrow.
+    names = [name for name in first.names.get("name", ()) if "->" not in name and name not in UNBOUND]
+    return ALLOW_HINT.format(kind=first.kind, glob=names[-1] if names else "*")
 
 
 def report(
@@ -149,10 +152,13 @@ def report(
     *,
     full: bool = False,
 ) -> str:
-    """The text of a failing test or block."""
-    parts = [title(findings, counts), ""] if findings else []
-    for finding in findings:
-        parts += [block(finding, full=full), ""]
+    """The text of a failing test or block: each who is to blame with what is theirs."""
+    parts: list[str] = []
+    for who in dict.fromkeys(finding.who for finding in findings):
+        theirs = [finding for finding in findings if finding.who == who]
+        parts += [title(theirs, None if parts else counts), ""]
+        for finding in theirs:
+            parts += [block(finding, full=full), ""]
     parts += [note_line(note) for note in notes]
     if findings:
         parts.append(allow_line(findings))

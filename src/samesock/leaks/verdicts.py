@@ -270,7 +270,9 @@ class Judgement:
 
     def _finding(self, verdict: Verdict, members: list[Member], title: str) -> Finding:
         first = members[0]
-        origin = next((member.origin for member in members if member.origin is not None), None)
+        # Of a connection's two ends the one that connected came first, and tells more than the one that accepted.
+        origins = [member.origin for member in members if member.origin is not None]
+        origin = min(origins, key=lambda origin: origin.serial) if origins else None
         owner = next((member.owner for member in members if member.owner is not None), None)
         names: dict[str, tuple[str, ...]] = {}
         for member in members:

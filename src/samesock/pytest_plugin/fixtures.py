@@ -102,8 +102,8 @@ class Fixtures:
         return self.living.get(id(life.definition)) is life or life in self.rising
 
     def by_thread(self, thread: int) -> Lifetime | None:
-        """The living fixture that started a thread."""
-        return next((life for life in self.living.values() if thread in life.threads), None)
+        """The fixture that started a thread, living or ended since the last test."""
+        return next((life for life in (*self.living.values(), *self.ended) if thread in life.threads), None)
 
     def by_loop(self, claims: Claims) -> Lifetime | None:
         """The living fixture that owns an event loop; where no loop can be told, the last that owns anything."""
