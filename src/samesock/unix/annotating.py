@@ -11,26 +11,31 @@ import time
 
 from samesock.fdtable import Annotation, OpenDescriptor
 from samesock.unix import ends
+from samesock.unix.adoption import State
 from samesock.unix.emulated import EmulatedEnd
 
-INDEX_SECONDS = 0.05
-"""How long an index of the ends is used: a snapshot asks once for every descriptor, within milliseconds."""
+YOUNG_SECONDS = 0.0005
+"""An index younger than this, or than five times what it took to make, is not made anew for a miss: a snapshot asks for
+every descriptor, and most are none of ours."""
 
 
 class _Index:
-    """The ends by address, made anew when it is too old."""
+    """The ends by address, made anew when somebody is not found in an old one."""
 
     def __init__(self) -> None:
-        self._ends: dict[object, EmulatedEnd] = {}
-        self._made = -INDEX_SECONDS
+        self._states: dict[object, State] = {}
+        self._made = self._cost = 0.0
 
-    def get(self, key: object) -> EmulatedEnd | None:
-        """The end at a pair of TCP addresses."""
+    def get(self, key: object) -> State | None:
+        """The state of the end at a pair of TCP addresses; never the end itself, which must go with its socket."""
+        found = self._states.get(key)
         now = time.monotonic()
-        if now - self._made >= INDEX_SECONDS:
-            self._ends = {end.state.key(): end for end in ends.all() if isinstance(end, EmulatedEnd)}
-            self._made = now
-        return self._ends.get(key)
+        if found is None and now - self._made >= max(YOUNG_SECONDS, 5 * self._cost):
+            self._states = {end.state.key(): end.state for end in ends.all() if isinstance(end, EmulatedEnd)}
+            self._made = time.monotonic()
+            self._cost = self._made - now
+            found = self._states.get(key)
+        return found
 
 
 _index = _Index()
@@ -47,10 +52,9 @@ def annotate(record: OpenDescriptor) -> Annotation | None:
     ):
         return None
     remote = info.remote if isinstance(info.remote, tuple) and info.remote[1:] != (0,) else None
-    end = _index.get((info.local, remote))
-    if end is None:
+    state = _index.get((info.local, remote))
+    if state is None:
         return None
-    state = end.state
     own, other = os.fsdecode(state.name), os.fsdecode(state.peer_name)
     return Annotation(
         family="AF_UNIX",

@@ -28,6 +28,7 @@ TRY_SECONDS = 0.03
 _PENDING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY, 10035, 10036, 10037}
 _CONNECTED = {0, errno.EISCONN, 10056}
 _REFUSED = {errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET, 10061, 10060, 10054}
+_BROKEN = {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10057, 10058}
 _NO_PORT = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENOBUFS, 10048, 10049, 10055}
 
 
@@ -91,9 +92,11 @@ def connect(
             try:
                 if _try_tcp(tcp, path, file, record, limit):
                     return _prove(tcp, path, file, record, name)
-            except BaseException:
+            except BaseException as failure:
                 # Not a byte was sent to whom it was not for, Ctrl+C included; and the object can try again.
                 _let_go(tcp)
+                if isinstance(failure, OSError) and failure.errno in _BROKEN:
+                    raise refusal(path) from failure  # the listener closed in the middle of it
                 raise
             pending_port = record.port if system.REFUSED_WHEN_FULL else 0
         finally:
