@@ -65,6 +65,15 @@ def _with_path(function: Any, sock: Any, address: Any) -> None:
 if not _KERNEL:
     from samesock.unix import dispatch as _dispatch
 
+    def _method_classes() -> list[type]:
+        """What stands before the standard library's methods: Winsock's differences, then those of Unix sockets."""
+        if not choosing.over_winsock():
+            return _dispatch.method_classes()
+        from samesock import winsock
+
+        return [*winsock.method_classes(), *_dispatch.method_classes()]
+
+
 if TYPE_CHECKING:
 
     class _Base(_stdlib.socket):
@@ -79,7 +88,7 @@ elif _KERNEL:
 
 else:
 
-    class _Base(*_dispatch.method_classes(), _stdlib.socket):
+    class _Base(*_method_classes(), _stdlib.socket):
         __slots__ = ()
 
 

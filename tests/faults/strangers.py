@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import struct
 from pathlib import Path
@@ -36,6 +37,18 @@ def stranger(record: Record, *, source: Address | None = None) -> socket.socket:
         tcp.close()
         raise
     return tcp
+
+
+def quiet_source() -> Address:
+    """An address whose port no system gives out by itself: a second connection from there finds it free."""
+    for port in random.sample(range(10_000, 30_000), 50):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return "127.0.0.1", port
+    raise AssertionError("50 ports in a row are taken")
 
 
 def hello_of(record: Record, tcp: socket.socket, name: bytes = b"") -> bytes:

@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 
 import samesock
-from faults.strangers import close_with_reset, exchange, hello_of, record_at, stranger, was_reset
+from faults.strangers import (
+    close_with_reset,
+    exchange,
+    hello_of,
+    quiet_source,
+    record_at,
+    stranger,
+    was_reset,
+)
 from samesock.unix import hello, parking
 from samesock.unix.calls import calls
 from samesock.unix.rendezvous import Record
@@ -171,8 +179,8 @@ def test_nonce_is_used_once(path: str, listener: samesock.socket) -> None:
     """The same hello again, from the same port: reset. A fresh one from there is welcome."""
     record = record_at(path)
     listener.settimeout(20)
-    with stranger(record) as tcp:
-        source = tcp.getsockname()
+    source = quiet_source()
+    with stranger(record, source=source) as tcp:
         said = hello_of(record, tcp)
         tcp.sendall(said)
         served, _ = listener.accept()

@@ -34,6 +34,11 @@ def interpreter_has_unix() -> bool:
     return hasattr(_socket, "AF_UNIX")
 
 
+def over_winsock() -> bool:
+    """Whether this interpreter's sockets are Winsock's."""
+    return hasattr(_socket.socket, "share")
+
+
 def kernel_does_all() -> bool:
     """Whether a Unix socket is simply the interpreter's own here, so that no method needs another one."""
     wanted = forced()  # first: a value that is neither is an error everywhere

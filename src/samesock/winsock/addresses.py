@@ -1,0 +1,12 @@
+"""A socket's own address and its peer's, bind, listen, accept and connect, as BSD has them.
+
+What must never be put here: the frame around a call (`blocking`).
+"""
+
+from __future__ import annotations
+
+
+class AddressMethods:
+    """See the module's head. Each method's promise is the standard library's on POSIX."""
+
+    __slots__ = ()
