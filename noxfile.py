@@ -16,6 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -29,12 +30,15 @@ WELCOME = ("3.14", "3.15")  # Tested where they are, required nowhere.
 EMULATED_ON = "3.13"  # One Python is enough: the emulation is the same code on each.
 WINE_PYTHONS = ("3.11", "3.13")
 TYPED_PLATFORMS = ("linux", "darwin", "win32", "freebsd")
+WORKERS = 3  # The tests wait more than they compute: on two cores a third worker still gains.
 WINE = ("platforms/wine/wine.py",)
 WINE_TIME_LIMIT = "1500"
 REPORTS = ROOT / ".junit"
 
 finished: dict[str, bool] = {}
 """The sessions that ran tests, and whether each of them was content."""
+second_tries: dict[str, list[str]] = {}
+"""By session, the tests that failed among others and passed by themselves."""
 built: list[Path] = []
 """The wheel, once it is built."""
 
@@ -79,21 +83,54 @@ def lacking(session: nox.Session, what: str, how: str) -> None:
     session.skip(line)
 
 
-def run_tests(session: nox.Session, *command: str, external: bool = False) -> None:
-    """Run a command that ends in pytest, and keep its results for the last line."""
-    # The report's path is relative, so that it is right under Wine too, where the checkout has another name.
-    session.run(*command, f"--junit-xml=.junit/{session.name}.xml", *session.posargs, external=external)
+def run_tests(session: nox.Session, *command: str, workers: int, external: bool = False) -> None:
+    """Run a command that ends in pytest, and keep its results for the last line.
+
+    A test that fails among others, several at once on a machine that others may use, is tried once more by itself.
+    What fails then, too, is a failure; what does not is named at the end of the run.
+    """
+    # Relative paths, so that they are right under Wine too, where the checkout has another name.
+    command = (*command, "-o", f"cache_dir=.pytest_cache/{session.name}", *session.posargs)
+    parallel = (f"--numprocesses={workers}", "--dist=loadfile", f"--junit-xml=.junit/{session.name}.xml")
+    try:
+        session.run(*command, *parallel, external=external)
+    except CommandFailed:
+        failures = failures_in(REPORTS / f"{session.name}.xml")
+        if not failures:
+            raise
+        session.log(f"trying once more, by themselves: {', '.join(failures)}")
+        again = (
+            "--last-failed",
+            "--last-failed-no-failures=none",
+            f"--junit-xml=.junit/{session.name}-again.xml",
+        )
+        session.run(*command, *again, external=external)
+        second_tries[session.name] = failures
     finished[session.name] = True
 
 
-def totals_of(report: Path, content: bool) -> tuple[int, int, int]:
-    """How many passed, failed and were skipped; a session that failed otherwise counts as one failure."""
+def suite_in(report: Path) -> ET.Element:
+    """The test suite in a report of pytest's; an empty one if there is no such report."""
     try:
         suite = ET.parse(report).getroot().find("testsuite")
     except (OSError, ET.ParseError):
         suite = None
-    numbers = {} if suite is None else {key: int(value) for key, value in suite.items() if value.isdigit()}
-    failed = numbers.get("failures", 0) + numbers.get("errors", 0)
+    return ET.Element("testsuite") if suite is None else suite
+
+
+def failures_in(report: Path) -> list[str]:
+    """The names of the tests that failed."""
+    cases = suite_in(report).iter("testcase")
+    failed = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    return list(dict.fromkeys(f"{case.get('classname')}::{case.get('name')}" for case in failed))
+
+
+def totals_of(session: str, content: bool) -> tuple[int, int, int]:
+    """How many passed, failed and were skipped; a session that failed otherwise counts as one failure."""
+    numbers = {
+        key: int(value) for key, value in suite_in(REPORTS / f"{session}.xml").items() if value.isdigit()
+    }
+    failed = 0 if content else numbers.get("failures", 0) + numbers.get("errors", 0)
     skipped = numbers.get("skipped", 0)
     return numbers.get("tests", 0) - failed - skipped, failed if content or failed else 1, skipped
 
@@ -102,9 +139,11 @@ def print_totals() -> None:
     """The last line of a run, after nox's own summary: the tests of all its sessions together."""
     if not finished:
         return
-    totals = [totals_of(REPORTS / f"{name}.xml", content) for name, content in finished.items()]
+    totals = [totals_of(name, content) for name, content in finished.items()]
     passed, failed, skipped = (sum(column) for column in zip(*totals, strict=True))
     sys.stderr.flush()
+    for name, failures in second_tries.items():
+        print(f"{name}: passed at the second try, by themselves: {', '.join(failures)}", flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
 
 
@@ -158,7 +197,8 @@ def test_session(name: str, version: str, environment: dict[str, str]) -> None:
         install(session, "test", *(["apps"] if environment or version == EMULATED_ON else []))
         session.env.update(environment)
         # The leak plugin knows nothing of how a socket works, and its tests take a minute.
-        run_tests(session, "python", "-m", "pytest", *(["--ignore=tests/plugin"] if environment else []))
+        left_out = ["--ignore=tests/plugin"] if environment else []
+        run_tests(session, "python", "-m", "pytest", *left_out, workers=WORKERS)
 
     tests.__doc__ = f"pytest on CPython {version}" + "".join(
         f", {key}={value}" for key, value in environment.items()
@@ -181,7 +221,7 @@ def wine_session(version: str) -> None:
         # Every process start costs a second there, and a time-out ends the whole run, so it is a long one;
         # faulthandler's own dump was seen to crash the interpreter.
         patience = ("--timeout=300", "-o", "faulthandler_timeout=0")
-        run_tests(session, *line, "-m", "pytest", *patience, external=True)
+        run_tests(session, *line, "-m", "pytest", *patience, workers=2, external=True)
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"
     nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])
