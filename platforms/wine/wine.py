@@ -8,6 +8,7 @@ the run's own (prefixes) and the program (running), and decides nothing that the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -83,11 +84,14 @@ def run(cache: Path, options: argparse.Namespace) -> int:
 
 def clean(cache: Path) -> None:
     """Remove everything, unless a run is using it."""
-    locks = [try_lock(path) for path in (*cache.glob("*.lock"), *cache.glob("*/*.lock"))]
-    if None in locks:
-        raise LauncherError(f"not removing {cache}: a run is using it")
-    if cache.exists():
-        remove_tree(cache)
+    with contextlib.ExitStack() as held:
+        for path in (*cache.glob("*.lock"), *cache.glob("*/*.lock")):
+            lock = try_lock(path)
+            if lock is None:
+                raise LauncherError(f"not removing {cache}: a run is using it")
+            held.callback(os.close, lock)
+        if cache.exists():
+            remove_tree(cache)
 
 
 def _terminated(_number: int, _frame: object) -> None:

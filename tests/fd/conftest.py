@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from fd.makers import MAKERS, Absent, Made
+from fd.makers import MAKERS, Absent, Made, closed
 
 
 @pytest.fixture
 def stack() -> Iterator[contextlib.ExitStack]:
     """Closes at the end of the test."""
+    closed.clear()
     with contextlib.ExitStack() as closing:
         yield closing
 

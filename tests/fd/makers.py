@@ -35,19 +35,19 @@ class Absent(Exception):
     """The platform has no such thing; the message says which feature that is."""
 
 
-_closed: list[Any] = []
-"""What tests have closed. A number is not closed twice: by then it may be another's (under Wine a second close
+closed: list[Any] = []
+"""What this test has closed. A number is not closed twice: by then it may be another's (under Wine a second close
 of a handle ended the interpreter: it was a lock's by then)."""
 
 
 def close(thing: Any) -> None:
     """fd.close(), remembered."""
     fd.close(thing)
-    _closed.append(thing)
+    closed.append(thing)
 
 
 def _close_at_last(thing: Any) -> None:
-    if any(thing is one for one in _closed):
+    if any(thing is one for one in closed):
         return
     close(thing)
 
@@ -141,7 +141,7 @@ def tcp(stack: contextlib.ExitStack, folder: Path) -> Made:
 def tcp_number(stack: contextlib.ExitStack, folder: Path) -> Made:
     """The bare number of one."""
     made = tcp(stack, folder)
-    detached = int(str(made.thing.detach()))  # an object of its own, to be told from equal numbers
+    detached = int(made.thing.detach())
     stack.callback(_close_at_last, detached)
     return made._replace(thing=detached)
 
