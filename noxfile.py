@@ -90,7 +90,13 @@ def run_tests(session: nox.Session, *command: str, workers: int, external: bool 
     What fails then, too, is a failure; what does not is named at the end of the run.
     """
     # Relative paths, so that they are right under Wine too, where the checkout has another name.
-    command = (*command, "-o", f"cache_dir=.pytest_cache/{session.name}", *session.posargs)
+    command = (
+        *command,
+        "--fd-leaks=error",
+        "-o",
+        f"cache_dir=.pytest_cache/{session.name}",
+        *session.posargs,
+    )
     parallel = (f"--numprocesses={workers}", "--dist=loadfile", f"--junit-xml=.junit/{session.name}.xml")
     try:
         session.run(*command, *parallel, external=external)
@@ -221,7 +227,9 @@ def wine_session(version: str) -> None:
         # Every process start costs a second there, and a time-out ends the whole run, so it is a long one;
         # faulthandler's own dump was seen to crash the interpreter.
         patience = ("--timeout=300", "-o", "faulthandler_timeout=0")
-        run_tests(session, *line, "-m", "pytest", *patience, workers=2, external=True)
+        # There is a checkout on the path there and no wheel, so the plugin is named.
+        plugin = ("-p", "samesock.pytest_plugin")
+        run_tests(session, *line, "-m", "pytest", *plugin, *patience, workers=2, external=True)
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"
     nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])

@@ -22,10 +22,12 @@ hypothesis.settings.load_profile("samesock")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line(
-        "markers", "needs(*features): skip where samesock.features() calls one of them absent"
-    )
+    """Make the marks known; `fd_leaks` is the leak plugin's, which a run may go without."""
+    for line in (
+        "needs(*features): skip where samesock.features() calls one of them absent",
+        "fd_leaks(*rules): what the leak check lets a test leave open",
+    ):
+        config.addinivalue_line("markers", line)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -29,7 +29,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is abse
 
 def emulated_threads() -> list[threading.Thread]:
     """The emulation's own."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith("samesock-")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("samesock-accept-")]
 
 
 def park(listener: samesock.socket) -> None:
@@ -269,7 +269,7 @@ def test_tending_thread_outlives_errors(  # noqa: PLR0917
     failing = True
 
     def fails_in_the_thread(*arguments: Any, **named: Any) -> Any:
-        if failing and threading.current_thread().name.startswith("samesock-"):
+        if failing and threading.current_thread().name.startswith("samesock-accept-"):
             failed.set()
             if name == "recv":
                 raise MemoryError
