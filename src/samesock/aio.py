@@ -1,8 +1,8 @@
-"""asyncio over Unix sockets on every platform and both of Windows' loops, without changing the standard library.
+"""asyncio over Unix sockets and pipes, on every platform and both of Windows' loops, with nothing of asyncio changed.
 
 The functions are those that asyncio has on Unix, with the same arguments; `create_unix_connection` and the others
 that are methods there take the loop first. `install()` puts these same functions into asyncio. What must never be
-put here: how a loop waits (`_aio_proactor`, `_aio_afd`), and what a Unix socket is.
+put here: how a loop waits (`_aio_proactor`, `_aio_afd`, `_aio_pipes`), and what a Unix socket is.
 
 Portability:
     Linux, macOS, FreeBSD: native. Windows: native or emulated, as `sock.transport` says; Proactor and selector loop.
@@ -26,10 +26,16 @@ if TYPE_CHECKING:
     import _socket
     from ssl import SSLContext
 
+    from samesock.fd import HasFileno
+
 __all__ = [
+    "connect_read_pipe",
+    "connect_write_pipe",
     "create_unix_connection",
     "create_unix_server",
+    "open_read_pipe",
     "open_unix_connection",
+    "open_write_pipe",
     "sock_accept",
     "sock_connect",
     "start_unix_server",
@@ -154,6 +160,68 @@ async def create_unix_server(
     if file is not None:
         _clean_up_after(server, *file)
     return server
+
+
+async def open_read_pipe(pipe: HasFileno | int, *, limit: int = _LIMIT) -> asyncio.StreamReader:
+    """A stream reader over a pipe's end, a FIFO, a terminal, standard input or a file: see `connect_read_pipe`."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit, loop=loop)
+    await connect_read_pipe(loop, lambda: asyncio.StreamReaderProtocol(reader, loop=loop), pipe)
+    return reader
+
+
+async def open_write_pipe(pipe: HasFileno | int) -> asyncio.StreamWriter:
+    """A stream writer over a pipe's end, a FIFO, a terminal or a file: see `connect_write_pipe`."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(loop=loop)  # never fed: it is what a writer's protocol comes with
+    transport, protocol = await connect_write_pipe(
+        loop, lambda: asyncio.StreamReaderProtocol(reader, loop=loop), pipe
+    )
+    return asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+async def connect_read_pipe(
+    loop: asyncio.AbstractEventLoop, protocol_factory: Callable[[], Any], pipe: HasFileno | int
+) -> tuple[asyncio.ReadTransport, Any]:
+    """`(transport, protocol)` that reads a pipe; the transport owns it from now on, and closes it.
+
+    `pipe` is a file object, a number, or a `samesock.fd.Descriptor`: a pipe's end as `os.pipe` makes it, a FIFO, a
+    terminal, standard input whatever it is, a file. Its blocking mode stays as it is. `OSError` (EBADF) for a number
+    that is not open.
+
+    Portability:
+        Linux, macOS, FreeBSD, Windows: emulated: a thread waits for all the pipes of a loop (asyncio's own refuses
+        files, and on Windows ordinary pipes).
+
+    References: POSIX `read`; `loop.connect_read_pipe`.
+    """
+    from samesock._aio_pipes import ReadingPipe
+
+    protocol = protocol_factory()
+    transport = ReadingPipe(loop, protocol, pipe)
+    await asyncio.sleep(0)  # as asyncio's own, it returns when `connection_made` has been called
+    return transport, protocol
+
+
+async def connect_write_pipe(
+    loop: asyncio.AbstractEventLoop, protocol_factory: Callable[[], Any], pipe: HasFileno | int
+) -> tuple[asyncio.WriteTransport, Any]:
+    """`(transport, protocol)` that writes to a pipe; the transport owns it from now on, and closes it.
+
+    When the reader has left, `connection_lost` gets the `BrokenPipeError` of the next write. `pipe` and the rest are
+    as for `connect_read_pipe`.
+
+    Portability:
+        Linux, macOS, FreeBSD, Windows: emulated: a thread writes while there is something to write.
+
+    References: POSIX `write`; `loop.connect_write_pipe`.
+    """
+    from samesock._aio_pipes import WritingPipe
+
+    protocol = protocol_factory()
+    transport = WritingPipe(loop, protocol, pipe)
+    await asyncio.sleep(0)
+    return transport, protocol
 
 
 async def sock_connect(loop: asyncio.AbstractEventLoop, sock: Any, address: Any) -> None:

@@ -281,7 +281,9 @@ def test_squatter_cannot_get_a_hello(path: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="SO_COOKIE is absent: limit 9 of docs/emulation.md")
-@pytest.mark.fd_leaks("allow", kind="file", reason="what the number's owner held is given up with the process")
+@pytest.mark.fd_leaks(
+    "allow", kind="file", reason="what the number's owner held is given up with the process"
+)
 def test_squatter_on_a_port_closed_behind_our_back(path: str, listener: samesock.socket) -> None:
     """When a program detaches a listener and closes its number, whoever takes the port gets no connection and no byte;
     before that, and when the number is adopted, clients come in as ever."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -176,3 +177,13 @@ def test_ctrl_c_at_any_moment() -> None:
         check=False,
     )
     assert done.stdout.split() == ["all", "told"]
+
+
+def test_register_a_file_during_a_wait(selector: Any, pair: Any) -> None:
+    """A file that another thread registers ends a wait that has begun, and none once it is unregistered."""
+    selector.register(pair[0], READ)
+    with tempfile.TemporaryFile() as file:
+        with later(lambda: selector.register(file, READ)):
+            assert told(selector, SOON) == {file: READ}
+        selector.unregister(file)
+        assert told(selector, NOT_YET) == {}

@@ -62,14 +62,13 @@ class EpollSelector(PosixSelector):
         else:
             seconds = math.ceil(timeout * 1e3) * 1e-3  # never early: epoll would cut it to milliseconds
         ready: list[tuple[SelectorKey, int]] = []
-        if self._always:
-            self.add_always(ready)
-            seconds = 0.0
         keys = self.keys_by_identity
         try:
-            found = self._epoll.poll(seconds, len(keys) or 1)
+            found = self._epoll.poll(seconds, len(keys) + 1)
         except InterruptedError:
             return ready
+        if self._always:
+            self.add_always(ready)
         get = keys.get
         for number, told in found:
             key = get(number)
@@ -83,8 +82,8 @@ class EpollSelector(PosixSelector):
         return ready
 
     def close(self) -> None:
-        self._epoll.close()
         super().close()
+        self._epoll.close()
 
 
 def _mask(events: int) -> int:

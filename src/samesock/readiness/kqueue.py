@@ -59,9 +59,6 @@ class KqueueSelector(PosixSelector):
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         found: dict[int, int] = {}
         ready: list[tuple[SelectorKey, int]] = []
-        if self._always:
-            self.add_always(ready)
-            timeout = 0
         if timeout is not None and timeout < 0:
             timeout = 0
         try:
@@ -69,6 +66,8 @@ class KqueueSelector(PosixSelector):
             told = self._kqueue.control(None, max(1, 2 * len(self._watched)), timeout)
         except InterruptedError:
             return ready
+        if self._always:
+            self.add_always(ready)
         for event in told:
             what = EVENT_READ if event.filter == _select.KQ_FILTER_READ else EVENT_WRITE
             found[event.ident] = found.get(event.ident, 0) | what
@@ -79,9 +78,9 @@ class KqueueSelector(PosixSelector):
         return ready
 
     def close(self) -> None:
+        super().close()
         self._kqueue.close()
         self._watched.clear()
-        super().close()
 
     def _control(self, number: int, which: int, flags: int) -> None:
         self._kqueue.control([_select.kevent(number, which, flags)], 0, 0)

@@ -55,6 +55,7 @@ class PosixSelector(Registry):
     def __init__(self) -> None:
         super().__init__()
         self._always: dict[int, None] = {}
+        self._ready_end = -1
         self._process_ends: dict[Identity, int] = {}
 
     def watch(self, number: int, events: int) -> bool:
@@ -104,6 +105,9 @@ class PosixSelector(Registry):
         number = self.number(identity)
         if not self.watch(number, events):
             self._always[number] = None
+            if self._ready_end < 0:
+                self._ready_end = ready_end()
+                self.watch(self._ready_end, EVENT_READ)
 
     def change(self, identity: Identity, events: int) -> None:
         number = self.number(identity)
@@ -114,6 +118,8 @@ class PosixSelector(Registry):
         number = self.number(identity)
         if number in self._always:
             del self._always[number]
+            if not self._always:
+                self._drop_ready_end()
         else:
             self.unwatch(number)
         if self._process_ends.pop(identity, None) is not None:
@@ -124,14 +130,29 @@ class PosixSelector(Registry):
             os.close(number)
         self._process_ends.clear()
         self._always.clear()
+        self._drop_ready_end()
         super().close()
 
+    def _drop_ready_end(self) -> None:
+        end, self._ready_end = self._ready_end, -1
+        if end >= 0:
+            self.unwatch(end)
+            os.close(end)
+
     def add_always(self, ready: list[tuple[SelectorKey, int]]) -> None:
-        """Put the keys that are always ready into the result."""
+        """Put the keys that are always ready into the result. While there are any, the kernel watches a pipe that has
+        ended, so a wait returns at once: one, too, that had begun when the first was registered by another thread."""
         for number in list(self._always):
             key = self.keys_by_identity.get(number)
             if key is not None:
                 ready.append((key, key.events))
+
+
+def ready_end() -> int:
+    """A new descriptor that is readable for ever: the end of a pipe that nobody writes to."""
+    reader, writer = os.pipe()
+    os.close(writer)
+    return reader
 
 
 def process_end(process: FileObject) -> int:

@@ -303,7 +303,9 @@ class Acceptor:
         with self._mutex:
             if self._thread is not None or self._closed:
                 return
-            thread = threading.Thread(target=self._tend, name=f"samesock-accept-{self.record.port}", daemon=True)
+            thread = threading.Thread(
+                target=self._tend, name=f"samesock-accept-{self.record.port}", daemon=True
+            )
             try:
                 thread.start()
             except RuntimeError:
