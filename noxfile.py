@@ -97,7 +97,7 @@ def run_tests(session: nox.Session, *command: str, workers: int, external: bool 
         f"cache_dir=.pytest_cache/{session.name}",
         *session.posargs,
     )
-    parallel = (f"--numprocesses={workers}", "--dist=loadfile", f"--junit-xml=.junit/{session.name}.xml")
+    parallel = (f"--numprocesses={workers}", "--dist=worksteal", f"--junit-xml=.junit/{session.name}.xml")
     try:
         session.run(*command, *parallel, external=external)
     except CommandFailed:
