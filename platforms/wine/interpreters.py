@@ -45,12 +45,17 @@ AVAILABLE = {
 
 
 def requirements(pyproject: Path) -> list[str]:
-    """What the tests need: the project's own dependencies and two of its groups, groups inside them resolved."""
+    """What the tests need on Windows: the project's own dependencies and two of its groups."""
+    return [*grouped(pyproject, ("test", "apps")), *WINDOWS_ONLY]
+
+
+def grouped(pyproject: Path, names: tuple[str, ...]) -> list[str]:
+    """The project's own dependencies and those of its dependency groups, groups inside them resolved."""
     project = _read_toml(pyproject)
     needed = list(project["project"].get("dependencies", []))
-    for group in ("test", "apps"):
+    for group in names:
         needed += _group(project.get("dependency-groups", {}), group)
-    return [*needed, *WINDOWS_ONLY]
+    return needed
 
 
 def _group(groups: dict[str, Any], name: str) -> list[str]:
