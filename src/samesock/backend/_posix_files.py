@@ -217,7 +217,7 @@ class OpenRecord:
     def __init__(self, fd: int, data: bytes, status: os.stat_result) -> None:
         self._fd = fd
         self._in_doubt = False
-        self.data = data
+        self.data: bytes = data
         self._status = status
 
     def live(self, id: bytes) -> bool:

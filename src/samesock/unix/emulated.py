@@ -70,7 +70,7 @@ class EmulatedEnd:
     transport = "emulated"
 
     def __init__(self, state: State | None = None) -> None:
-        self.state = State() if state is None else state
+        self.state: State = State() if state is None else state
         self._acceptor: Acceptor | None = None
         self._hold: Hold | None = None
         self._options: dict[int, int] = {}
@@ -227,7 +227,7 @@ class EmulatedEnd:
         if option in _SWALLOWED:
             self._options[option] = ignored_options.switched(*value)
             return
-        calls.setsockopt(sock, level, option, *value)  # type: ignore[call-overload]
+        calls.setsockopt(sock, level, option, *value)
 
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
         """As a Unix socket answers, whatever is underneath."""
@@ -245,7 +245,8 @@ class EmulatedEnd:
             ids = [-1 if i is None else i for i in (who.uid, who.gid)]
             return struct.pack("iii", who.pid or 0, *ids)[: length[0] if length else 12]
         if number is None:
-            return calls.getsockopt(sock, level, option, *length)
+            answered: int | bytes = calls.getsockopt(sock, level, option, *length)
+            return answered
         return ignored_options.as_asked(number, *length)
 
     def peercred(self, sock: _socket.socket) -> PeerCred:
