@@ -35,11 +35,13 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 @dataclass(frozen=True)
 class Packaged:
-    """Where an interpreter comes from: the Debian release, its packages, and the program's name there."""
+    """Where an interpreter comes from: the Debian release, its packages, the program's name there, and what must
+    be asked of pip beside what the project asks for."""
 
     suite: str
     packages: tuple[str, ...]
     program: str
+    also: tuple[str, ...] = ()
 
 
 def _cpython(version: str) -> Packaged:
@@ -48,9 +50,13 @@ def _cpython(version: str) -> Packaged:
 
 
 AVAILABLE = {
-    # psutil has no wheel for PyPy: it is compiled there.
+    # psutil has no wheel for PyPy: it is compiled there. hypothesis 6.170 has a compiled part, which asks Debian's PyPy
+    # 7.3.19 for PyPyModule_FromDefAndSpec2 in vain; 6.155 has none.
     "pypy3.11": Packaged(
-        "trixie", ("pypy3", "pypy3-venv", "pypy3-dev", "gcc", "libc6-dev", "ca-certificates"), "pypy3"
+        suite="trixie",
+        packages=("pypy3", "pypy3-venv", "pypy3-dev", "gcc", "libc6-dev", "ca-certificates"),
+        program="pypy3",
+        also=("hypothesis<6.156",),
     ),
     "3.14": _cpython("3.14"),
     "3.15": _cpython("3.15"),
@@ -85,7 +91,7 @@ def make_ready(cache: Path, checkout: Path, version: str) -> tuple[Path, Path]:
     """The root folder and the interpreter's folder, which is a virtual environment; made on first use."""
     packaged = AVAILABLE[version]
     root = debian_root(cache, packaged.suite, packaged.packages, (f"usr/bin/{packaged.program}",))
-    needed = grouped(checkout / "pyproject.toml", GROUPS)
+    needed = [*grouped(checkout / "pyproject.toml", GROUPS), *packaged.also]
     inputs = {"recipe": RECIPE, "root": root.name, "packages": needed}
     folder = cache / "debian-pythons" / f"{version}-{key_of(inputs)}"
 
