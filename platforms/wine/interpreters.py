@@ -96,8 +96,10 @@ def interpreter(cache: Path, version: str, needed: list[str]) -> str:
         (site / "checkout.pth").write_text(CHECKOUT_IN_WINDOWS + "\n")
         retried("pip install", lambda: _install(pip, site, version, needed))
 
-    site_packages = "Lib/site-packages"
-    built(folder, inputs, ("python.exe", site_packages + "/checkout.pth", site_packages + "/psutil"), build)
+    # colorama stands for all the packages: it is in every list.
+    built(
+        folder, inputs, ("python.exe", "Lib/site-packages/checkout.pth", "Lib/site-packages/colorama"), build
+    )
     return folder.name
 
 

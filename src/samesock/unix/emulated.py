@@ -42,7 +42,9 @@ _BINDING = "binding a Unix socket"
 _CONNECTING = "connecting a Unix socket"
 _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
-_SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
+_SO_PEERCRED: int | None = getattr(
+    _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
+)  # PyPy has no name for it.
 _SWALLOWED = ignored_options.IGNORED | {
     getattr(_socket, name) for name in ("SO_REUSEPORT", "SO_EXCLUSIVEADDRUSE") if hasattr(_socket, name)
 }

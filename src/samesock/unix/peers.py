@@ -15,7 +15,9 @@ from samesock.unix import AF_UNIX, PeerCred, ends
 
 __all__ = ["PeerCred", "peercred"]
 
-_SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
+_SO_PEERCRED: int | None = getattr(
+    _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
+)  # PyPy has no name for it.
 
 # <sys/un.h> of macOS and FreeBSD; Python names none of these.
 _SOL_LOCAL = 0
