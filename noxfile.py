@@ -211,7 +211,7 @@ def build(session: nox.Session) -> None:
     dist = ROOT / ".nox" / "dist"
     session.run("python", "tests/packaging/reproducible.py", str(dist))
     session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
-    empty = Path(session.create_tmp()) / "empty"
+    empty = Path(session.create_tmp()).resolve() / "empty"
     for kind in ("*.tar.gz", "*.whl"):
         shutil.rmtree(empty, ignore_errors=True)
         empty.mkdir()
