@@ -6,6 +6,7 @@ The distributions' folder is in SAMESOCK_DIST. The name is not a test file's: a 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -108,3 +109,95 @@ def test_the_sdist_holds_what_a_distributor_needs() -> None:
     wanted = {"LICENSE", "README.md", "CHANGELOG.md", "noxfile.py", "pyproject.toml", "tests/conftest.py"}
     assert wanted | {"platforms/matrix.py", "platforms/wine/wine.py", "examples/chat.py"} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", ".nox"))]
+
+
+PROJECT = {
+    "noxfile.py": """
+import samesock.nox
+
+samesock.nox.sessions(pythons=[{version!r}], emulated=[{version!r}], wine=["3.13"])
+""",
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "greeter"
+version = "1"
+dependencies = ["samesock @ {wheel}"]
+
+[tool.hatch.metadata]
+allow-direct-references = true
+""",
+    "src/greeter/__init__.py": """
+import samesock as socket
+
+def greet(name):
+    one, other = socket.socketpair(socket.AF_UNIX)
+    with one, other:
+        one.sendall(name.encode())
+        return one.transport, f"hello, {{other.recv(100).decode()}}"
+""",
+    "tests/test_greeter.py": """
+import os
+import shutil
+import sys
+import greeter
+
+def test_greet():
+    transport, said = greeter.greet("you")
+    assert said == "hello, you"
+    wanted = os.environ.get("SAMESOCK_UNIX") or ("emulated" if sys.platform == "win32" else "native")
+    assert transport == wanted
+    print("greeted on", sys.platform, transport)
+""",
+}
+"""A project of somebody else's, whose noxfile is all that it has of samesock beside the dependency."""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Its folder."""
+    (wheel,) = DIST.glob("*.whl")
+    version = "{}.{}".format(*sys.version_info)
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text.format(version=version, wheel=wheel.as_uri()))
+    return tmp_path
+
+
+def nox_says(project: Path, *words: str) -> str:
+    """What nox prints there, on both streams; it must be content."""
+    line = [sys.executable, "-m", "nox", "-f", str(project / "noxfile.py"), *words]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NOX")}
+    done = subprocess.run(
+        line,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_a_project_has_its_sessions(project: Path) -> None:
+    """`samesock.nox.sessions` in a noxfile is enough for the tests, and for the same with emulated sockets."""
+    version = "{}.{}".format(*sys.version_info)
+    assert "* wine-3.13 -> the tests on Windows CPython 3.13 under Wine" in nox_says(project, "-l")
+    said = nox_says(project, "-s", f"tests-{version}", f"emulated-{version}", "--", "-s")
+    assert f"greeted on {sys.platform} native" in said
+    assert f"greeted on {sys.platform} emulated" in said
+
+
+@pytest.mark.skipif(
+    not shutil.which("wine")
+    and (not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("unshare")),
+    reason="Wine: it takes Wine 9 on PATH, or root on Linux",
+)
+def test_a_project_runs_under_wine(project: Path) -> None:
+    """The launcher that the wheel brings runs the same project's tests on a real Windows Python."""
+    assert "greeted on win32 emulated" in nox_says(project, "-s", "wine-3.13", "--", "-s")
