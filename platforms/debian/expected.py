@@ -7,10 +7,10 @@ outlive its reasons. What must never be put here: a reason; they are in known.to
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
