@@ -129,6 +129,9 @@ dependencies = ["samesock @ {wheel}"]
 
 [tool.hatch.metadata]
 allow-direct-references = true
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
 """,
     "src/greeter/__init__.py": """
 import samesock as socket
