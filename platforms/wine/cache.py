@@ -48,7 +48,7 @@ def make_folder(folder: Path) -> None:
 
 def say(message: str) -> None:
     """One line of progress, on stderr so that the output of the program that is run stays its own."""
-    print(f"wine: {message}", file=sys.stderr, flush=True)
+    print(f"{Path(sys.argv[0]).stem}: {message}", file=sys.stderr, flush=True)
 
 
 def key_of(inputs: object) -> str:

@@ -77,7 +77,7 @@ def debian_root(cache: Path, suite: str, packages: tuple[str, ...], needed: tupl
     """The folder with that release and those packages, made on first use (for Wine a minute, 1.4 GB)."""
     inputs = {"recipe": RECIPE, "suite": suite, "packages": packages}
     folder = cache / f"debian-{suite}-{key_of(inputs)}"
-    debs = cache / "debs"
+    debs = folder.with_name(folder.name + ".debs")  # Its own: two roots may be made at once.
 
     def build(target: Path) -> None:
         need_root(f"making a Debian {suite} root folder")

@@ -45,12 +45,17 @@ AVAILABLE = {
 
 
 def requirements(pyproject: Path) -> list[str]:
-    """What the tests need: the project's own dependencies and two of its groups, groups inside them resolved."""
+    """What the tests need on Windows: the project's own dependencies and two of its groups."""
+    return [*grouped(pyproject, ("test", "apps")), *WINDOWS_ONLY]
+
+
+def grouped(pyproject: Path, names: tuple[str, ...]) -> list[str]:
+    """The project's own dependencies and those of its dependency groups, groups inside them resolved."""
     project = _read_toml(pyproject)
     needed = list(project["project"].get("dependencies", []))
-    for group in ("test", "apps"):
+    for group in names:
         needed += _group(project.get("dependency-groups", {}), group)
-    return [*needed, *WINDOWS_ONLY]
+    return needed
 
 
 def _group(groups: dict[str, Any], name: str) -> list[str]:
@@ -91,8 +96,10 @@ def interpreter(cache: Path, version: str, needed: list[str]) -> str:
         (site / "checkout.pth").write_text(CHECKOUT_IN_WINDOWS + "\n")
         retried("pip install", lambda: _install(pip, site, version, needed))
 
-    site_packages = "Lib/site-packages"
-    built(folder, inputs, ("python.exe", site_packages + "/checkout.pth", site_packages + "/psutil"), build)
+    # colorama stands for all the packages: it is in every list.
+    built(
+        folder, inputs, ("python.exe", "Lib/site-packages/checkout.pth", "Lib/site-packages/colorama"), build
+    )
     return folder.name
 
 

@@ -36,6 +36,12 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument(
         "--checkout", type=Path, default=checkout, help="the checkout to show (default: this one)"
     )
+    main.add_argument(
+        "--package",
+        action="append",
+        default=[],
+        help="one that is not in its pyproject.toml; may be given again",
+    )
     commands = main.add_subparsers(dest="command", required=True)
     ensure = commands.add_parser("ensure", help="fetch and make whatever a run needs")
     ensure.add_argument("--python", action="append", choices=list(AVAILABLE), help="may be given again")
@@ -58,16 +64,18 @@ def _assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def make_ready(cache: Path, checkout: Path, pythons: list[str]) -> tuple[Wine, Path, list[str]]:
+def make_ready(
+    cache: Path, checkout: Path, also: list[str], pythons: list[str]
+) -> tuple[Wine, Path, list[str]]:
     """The Wine, the template prefix and the interpreters' names, all of them made if need be."""
-    needed = requirements(checkout / "pyproject.toml")
+    needed = [*requirements(checkout / "pyproject.toml"), *also]
     wine = find_wine(cache)
     return wine, template(cache, wine), [interpreter(cache, version, needed) for version in pythons]
 
 
 def run(cache: Path, options: argparse.Namespace) -> int:
     """Run Windows Python in a prefix of its own; its exit code."""
-    wine, template_folder, (python,) = make_ready(cache, options.checkout, [options.python])
+    wine, template_folder, (python,) = make_ready(cache, options.checkout, options.package, [options.python])
     given = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
     with taken(template_folder, wine) as prefix:
         places = Places(prefix.folder, options.checkout, pythons_folder(cache))
@@ -110,7 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             return run(cache, options)
         if options.command == "ensure":
-            wine, _, pythons = make_ready(cache, options.checkout, options.python or [DEFAULT_PYTHON])
+            wine, _, pythons = make_ready(
+                cache, options.checkout, options.package, options.python or [DEFAULT_PYTHON]
+            )
             say(f"ready: {wine.name}, Windows Python {', '.join(pythons)}, in {cache}")
         elif options.command == "clean":
             clean(cache)

@@ -64,6 +64,9 @@ def main(arguments: argparse.Namespace) -> int:
         name = f"{failure.filename}: " if isinstance(failure, OSError) and failure.filename else ""
         sys.stderr.write(f"samesock fds: {name}{text}\n")
         return TROUBLE
+    except ModuleNotFoundError as failure:  # psutil; its message says what it is needed for.
+        sys.stderr.write(f"samesock fds: {failure}\n")
+        return TROUBLE
     except KeyboardInterrupt:
         return SAME
 

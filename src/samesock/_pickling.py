@@ -21,12 +21,13 @@ def _asked_by_multiprocessing() -> bool:
     thread and keep a descriptor open for a reader that never comes. So look at who is calling; ugly, and exact.
     """
     frame = sys._getframe(1)  # noqa: SLF001  (see above)
-    for _ in range(4):
-        if frame.f_back is None:
-            return False
+    left = 4
+    while left and frame.f_back is not None:
         frame = frame.f_back
-        if frame.f_globals.get("__name__") == "multiprocessing.reduction":
+        name = frame.f_globals.get("__name__")
+        if name == "multiprocessing.reduction":
             return True
+        left -= name != "pickle"  # A pickler written in Python (PyPy's) calls itself for each level.
     return False
 
 

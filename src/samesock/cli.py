@@ -11,6 +11,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from samesock._version import __version__
+
 COMMANDS = {
     "doctor": (
         "samesock.doctor",
@@ -27,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
         prog="samesock",
         description="The same BSD sockets on every operating system.",
     )
+    top.add_argument("--version", action="version", version=f"samesock {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
     for name, (_, summary) in COMMANDS.items():
         commands.add_parser(name, help=summary, description=summary, add_help=False)

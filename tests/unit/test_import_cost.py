@@ -41,6 +41,9 @@ EXPENSIVE = {
 LIGHT = {
     *("__future__", "typing", "typing.io", "typing.re", "_typing", "functools", "_functools", "weakref"),
     *("_weakrefset", "contextlib", "re", "_sre", "_locale", "copyreg", "warnings", "collections"),
+    *("collections.abc", "_collections", "_operator", "operator", "itertools", "keyword", "reprlib"),
+    # From 3.14 on a NamedTuple and a Protocol read their annotations by these.
+    *("annotationlib", "ast", "_ast"),
 }
 """What typing and weakref bring; an interpreter that has run `site` has most of it already."""
 

@@ -77,7 +77,7 @@ def outcome(call: Callable[[], Any]) -> Any:
     """What a call gives: its result, or the type of its exception and the errno."""
     try:
         result = call()
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, OverflowError) as error:
         return type(error), getattr(error, "errno", None)
     return None if hasattr(result, "fileno") else result
 

@@ -44,6 +44,8 @@ SUPPORT = {"native", "emulated", "absent"}
 STATUS = {"seen", "expected-not-run"}
 TIERS = {"run-here", "workflow", "unverified"}
 TOP = {"schema", "name", "title", "status", "reach", "pythons", "features", "notes", "deviations"}
+REACH = {"tier", "how", "runner", "containers", "vm", "launcher"}
+PYTHONS = {"cpython", "pypy", "free-threaded"}
 DEVIATION = {"id", "promise", "reason", "evidence"}
 
 
@@ -72,20 +74,19 @@ def is_text(value: object) -> bool:
 
 
 def reach_problems(reach: dict[str, Any], status: str) -> list[str]:
-    found = [f"reach has {key}" for key in reach.keys() - {"tier", "how", "runner"}]
+    found = [f"reach has {key}" for key in reach.keys() - REACH]
     if reach.get("tier") not in TIERS:
         found.append(f"reach.tier {reach.get('tier')!r}")
     if status == "expected-not-run" and reach.get("tier") != "unverified":
         found.append("nothing has run it, but its tier says that something does")
     if not is_text(reach.get("how")):
         found.append("reach.how is empty")
-    if "runner" in reach and not is_text(reach["runner"]):
-        found.append("reach.runner is empty")
-    return found
+    texts = [reach[key] for key in ("runner", "vm", "launcher") if key in reach] + reach.get("containers", [])
+    return found + [f"reach has an empty {text!r}" for text in texts if not is_text(text)]
 
 
 def python_problems(pythons: dict[str, Any]) -> list[str]:
-    found = [f"pythons has {key}" for key in pythons.keys() - {"cpython", "pypy"}]
+    found = [f"pythons has {key}" for key in pythons.keys() - PYTHONS]
     if not pythons.get("cpython"):
         found.append("no cpython")
     versions = [version for listed in pythons.values() for version in listed]

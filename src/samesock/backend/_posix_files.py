@@ -24,6 +24,7 @@ _O_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _RECORD_SIZE = 256
 _PRIVATE = 0o600
 
+_DUPFD_CLOEXEC = getattr(fcntl, "F_DUPFD_CLOEXEC", 1030)  # Linux's; PyPy 3.11 has no name for it.
 # Linux's open-file-description locks, include/uapi/asm-generic/fcntl.h; Python names the constants from 3.9 on.
 _OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 _OFD_GETLK = getattr(fcntl, "F_OFD_GETLK", 36)
@@ -170,7 +171,7 @@ def _above(fd: int, number: int) -> int:
 
 def _duplicate(fd: int, number: int) -> int:
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, number + 1)
+        return fcntl.fcntl(fd, _DUPFD_CLOEXEC, number + 1)
     except OSError as failure:
         if failure.errno != errno.EINVAL:
             raise
@@ -217,7 +218,7 @@ class OpenRecord:
     def __init__(self, fd: int, data: bytes, status: os.stat_result) -> None:
         self._fd = fd
         self._in_doubt = False
-        self.data = data
+        self.data: bytes = data
         self._status = status
 
     def live(self, id: bytes) -> bool:

@@ -208,7 +208,7 @@ class OpenRecord:
 
     def __init__(self, data: bytes, descriptor: SecurityDescriptor) -> None:
         self._descriptor = descriptor
-        self.data = data
+        self.data: bytes = data
 
     def live(self, id: bytes) -> bool:
         """Whether the event of this id is set and belongs to the file's owner."""

@@ -15,9 +15,9 @@ import select
 import stat
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from samesock.backend import NO_UID
+from samesock.backend import NO_UID, Owner
 
 if sys.platform == "win32":
     raise ImportError(
@@ -119,9 +119,9 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
     return {number for number, _ in poller.poll(None if timeout is None else max(0.0, timeout) * 1000)}
 
 
-listener_owner = _table.listener_owner
-connection_owner = _table.connection_owner
-has_socket = _table.has_socket
+listener_owner: Callable[[int], Owner | None] = _table.listener_owner
+connection_owner: Callable[[tuple[str, int], tuple[str, int]], Owner | None] = _table.connection_owner
+has_socket: Callable[[int, int], bool] = _table.has_socket
 
 
 def private_directory() -> str:

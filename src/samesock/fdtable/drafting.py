@@ -38,6 +38,6 @@ def fast(model: Callable[P, T]) -> Callable[P, T]:
     return make
 
 
-record = fast(OpenDescriptor)
-socket_info = fast(SocketInfo)
-peer = fast(Peer)
+record: Callable[..., OpenDescriptor] = fast(OpenDescriptor)
+socket_info: Callable[..., SocketInfo] = fast(SocketInfo)
+peer: Callable[..., Peer] = fast(Peer)

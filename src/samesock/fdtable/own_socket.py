@@ -34,7 +34,9 @@ _TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
 _SO_DOMAIN: int | None = getattr(socket, "SO_DOMAIN", None)
 _SO_ACCEPTCONN: int | None = getattr(socket, "SO_ACCEPTCONN", None)
 _WITH_STATE = frozenset(("AF_UNIX", "AF_INET", "AF_INET6", "AF_VSOCK"))
-_PEERCRED: int | None = getattr(socket, "SO_PEERCRED", None)
+_PEERCRED: int | None = getattr(
+    socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
+)  # PyPy has no name for it.
 
 
 def plain_address(family: str, address: object) -> Address | None:

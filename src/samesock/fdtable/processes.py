@@ -49,9 +49,15 @@ class Process(Protocol):
 
 
 def library() -> ModuleType:
-    """psutil, imported now: it costs 15 ms, and a key snapshot or a look at this process does not need it."""
-    import psutil  # type: ignore[import-untyped,unused-ignore]
+    """psutil, imported now: it costs 15 ms, and a key snapshot or a look at this process does not need it.
 
+    `ModuleNotFoundError` says what it is needed for.
+    """
+    try:
+        import psutil  # type: ignore[import-untyped,unused-ignore]
+    except ImportError as missing:
+        text = "looking into other processes takes psutil, which is not installed: pip install psutil"
+        raise ModuleNotFoundError(text, name="psutil") from missing
     module: ModuleType = psutil
     return module
 

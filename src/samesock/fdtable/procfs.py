@@ -21,7 +21,7 @@ from samesock.fdtable.procfs_own import own
 from samesock.fdtable.procfs_tables import Tables, bound_path, by_protocol_name, fdinfo, plain_record
 from samesock.fdtable.words import Identity, Space
 
-name = procfs_tables.name
+name: str = procfs_tables.name
 
 
 def works() -> bool:

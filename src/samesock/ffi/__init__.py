@@ -61,10 +61,10 @@ class Function:
     # Any: ctypes has no public type for its simple types, and each of them, and POINTER(...), is a class of
     # its own.
     def __init__(self, restype: Any, *argtypes: Any, fails: int | Failure) -> None:
-        self.restype = restype
-        self.argtypes = argtypes
-        self.fails = fails
-        self.name = ""
+        self.restype: Any = restype
+        self.argtypes: tuple[Any, ...] = argtypes
+        self.fails: int | Failure = fails
+        self.name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

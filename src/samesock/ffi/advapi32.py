@@ -26,15 +26,15 @@ class Advapi32(Library):
     dll = "advapi32.dll"
 
     # processthreadsapi.h, securitybaseapi.h
-    OpenProcessToken = Function(BOOL, HANDLE, DWORD, LPVOID, fails=0)
-    GetTokenInformation = Function(BOOL, HANDLE, DWORD, LPVOID, DWORD, LPVOID, fails=0)
-    CheckTokenMembership = Function(BOOL, HANDLE, LPVOID, LPVOID, fails=0)
-    GetKernelObjectSecurity = Function(BOOL, HANDLE, DWORD, LPVOID, DWORD, LPVOID, fails=0)
+    OpenProcessToken: Function = Function(BOOL, HANDLE, DWORD, LPVOID, fails=0)
+    GetTokenInformation: Function = Function(BOOL, HANDLE, DWORD, LPVOID, DWORD, LPVOID, fails=0)
+    CheckTokenMembership: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, fails=0)
+    GetKernelObjectSecurity: Function = Function(BOOL, HANDLE, DWORD, LPVOID, DWORD, LPVOID, fails=0)
 
     # sddl.h. The descriptor is allocated: LocalFree it.
-    ConvertStringSecurityDescriptorToSecurityDescriptorW = Function(
+    ConvertStringSecurityDescriptorToSecurityDescriptorW: Function = Function(
         BOOL, LPCWSTR, DWORD, LPVOID, LPVOID, fails=0
     )
 
 
-advapi32 = Advapi32()
+advapi32: Advapi32 = Advapi32()

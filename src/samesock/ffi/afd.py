@@ -97,7 +97,7 @@ class Ntdll(Library):
     dll = "ntdll.dll"
 
     # winternl.h
-    NtCreateFile = Function(
+    NtCreateFile: Function = Function(
         ULONG,
         LPVOID,
         ULONG,
@@ -113,11 +113,11 @@ class Ntdll(Library):
         fails=NONZERO,
     )
     # STATUS_PENDING is success: the completion comes by the port.
-    NtDeviceIoControlFile = Function(
+    NtDeviceIoControlFile: Function = Function(
         ULONG, HANDLE, HANDLE, LPVOID, LPVOID, LPVOID, ULONG, LPVOID, ULONG, LPVOID, ULONG, fails=NONZERO
     )
-    NtCancelIoFileEx = Function(ULONG, HANDLE, LPVOID, LPVOID, fails=NONZERO)
-    RtlNtStatusToDosError = Function(ULONG, ULONG, fails=NONZERO)
+    NtCancelIoFileEx: Function = Function(ULONG, HANDLE, LPVOID, LPVOID, fails=NONZERO)
+    RtlNtStatusToDosError: Function = Function(ULONG, ULONG, fails=NONZERO)
 
 
-ntdll = Ntdll()
+ntdll: Ntdll = Ntdll()

@@ -121,10 +121,10 @@ class kinfo_file(ctypes.Structure):
     kf_path: bytes
 
 
-SIZES: Final = {kf_sock: 304, kf_file: 304, kf_pipe: 304, kinfo_file: 1392}
+SIZES: Final[dict[type[ctypes.Structure], int]] = {kf_sock: 304, kf_file: 304, kf_pipe: 304, kinfo_file: 1392}
 """What each structure must measure (sys/user.h: KINFO_FILE_SIZE is 1392)."""
 
-SHORTEST_ROW: Final = kinfo_file.kf_path.offset  # type: ignore[attr-defined]
+SHORTEST_ROW: Final[int] = kinfo_file.kf_path.offset  # type: ignore[attr-defined]
 
 
 @functools.lru_cache(maxsize=1)
@@ -153,7 +153,7 @@ class Calls:
         return ctypes.get_errno()
 
 
-calls = Calls()
+calls: Calls = Calls()
 
 
 def process_files(pid: int) -> list[kinfo_file]:

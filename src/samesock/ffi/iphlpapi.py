@@ -61,7 +61,9 @@ class Iphlpapi(Library):
 
     # iphlpapi.h. ctypes.c_int: TCP_TABLE_CLASS is an enumeration. The result is the code, GetLastError says
     # nothing.
-    GetExtendedTcpTable = Function(DWORD, LPVOID, LPVOID, BOOL, ULONG, ctypes.c_int, ULONG, fails=NONZERO)
+    GetExtendedTcpTable: Function = Function(
+        DWORD, LPVOID, LPVOID, BOOL, ULONG, ctypes.c_int, ULONG, fails=NONZERO
+    )
 
 
-iphlpapi = Iphlpapi()
+iphlpapi: Iphlpapi = Iphlpapi()

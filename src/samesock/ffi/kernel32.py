@@ -125,44 +125,44 @@ class Kernel32(Library):
     dll = "kernel32.dll"
 
     # errhandlingapi.h, handleapi.h
-    GetLastError = Function(DWORD, fails=NEVER)
-    CloseHandle = Function(BOOL, HANDLE, fails=0)
-    DuplicateHandle = Function(BOOL, HANDLE, HANDLE, HANDLE, LPVOID, DWORD, BOOL, DWORD, fails=0)
-    GetHandleInformation = Function(BOOL, HANDLE, LPVOID, fails=0)
-    SetHandleInformation = Function(BOOL, HANDLE, DWORD, DWORD, fails=0)
+    GetLastError: Function = Function(DWORD, fails=NEVER)
+    CloseHandle: Function = Function(BOOL, HANDLE, fails=0)
+    DuplicateHandle: Function = Function(BOOL, HANDLE, HANDLE, HANDLE, LPVOID, DWORD, BOOL, DWORD, fails=0)
+    GetHandleInformation: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    SetHandleInformation: Function = Function(BOOL, HANDLE, DWORD, DWORD, fails=0)
 
     # fileapi.h, winbase.h
-    CreateFileW = Function(
+    CreateFileW: Function = Function(
         HANDLE, LPCWSTR, DWORD, DWORD, LPVOID, DWORD, DWORD, HANDLE, fails=INVALID_HANDLE_VALUE
     )
-    CreateDirectoryW = Function(BOOL, LPCWSTR, LPVOID, fails=0)
-    ReadFile = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, fails=0)
-    WriteFile = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, fails=0)
-    GetFileType = Function(DWORD, HANDLE, fails=0)
-    GetFileAttributesW = Function(DWORD, LPCWSTR, fails=INVALID_FILE_ATTRIBUTES)
-    GetFileInformationByHandle = Function(BOOL, HANDLE, LPVOID, fails=0)
+    CreateDirectoryW: Function = Function(BOOL, LPCWSTR, LPVOID, fails=0)
+    ReadFile: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, fails=0)
+    WriteFile: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, fails=0)
+    GetFileType: Function = Function(DWORD, HANDLE, fails=0)
+    GetFileAttributesW: Function = Function(DWORD, LPCWSTR, fails=INVALID_FILE_ATTRIBUTES)
+    GetFileInformationByHandle: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
     # ctypes.c_int: FILE_INFO_BY_HANDLE_CLASS is an enumeration
-    GetFileInformationByHandleEx = Function(BOOL, HANDLE, ctypes.c_int, LPVOID, DWORD, fails=0)
-    SetFileInformationByHandle = Function(BOOL, HANDLE, ctypes.c_int, LPVOID, DWORD, fails=0)
-    GetVolumeInformationByHandleW = Function(
+    GetFileInformationByHandleEx: Function = Function(BOOL, HANDLE, ctypes.c_int, LPVOID, DWORD, fails=0)
+    SetFileInformationByHandle: Function = Function(BOOL, HANDLE, ctypes.c_int, LPVOID, DWORD, fails=0)
+    GetVolumeInformationByHandleW: Function = Function(
         BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, LPVOID, DWORD, fails=0
     )
 
     # synchapi.h. An event that exists is opened: the handle is good, and GetLastError is
     # ERROR_ALREADY_EXISTS.
-    CreateEventW = Function(HANDLE, LPVOID, BOOL, BOOL, LPCWSTR, fails=NULL)
-    OpenEventW = Function(HANDLE, DWORD, BOOL, LPCWSTR, fails=NULL)
-    SetEvent = Function(BOOL, HANDLE, fails=0)
-    WaitForSingleObject = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
+    CreateEventW: Function = Function(HANDLE, LPVOID, BOOL, BOOL, LPCWSTR, fails=NULL)
+    OpenEventW: Function = Function(HANDLE, DWORD, BOOL, LPCWSTR, fails=NULL)
+    SetEvent: Function = Function(BOOL, HANDLE, fails=0)
+    WaitForSingleObject: Function = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
 
     # processthreadsapi.h
-    OpenProcess = Function(HANDLE, DWORD, BOOL, DWORD, fails=NULL)
-    GetCurrentProcess = Function(HANDLE, fails=NEVER)
-    GetCurrentProcessId = Function(DWORD, fails=NEVER)
-    GetProcessTimes = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, fails=0)
+    OpenProcess: Function = Function(HANDLE, DWORD, BOOL, DWORD, fails=NULL)
+    GetCurrentProcess: Function = Function(HANDLE, fails=NEVER)
+    GetCurrentProcessId: Function = Function(DWORD, fails=NEVER)
+    GetProcessTimes: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, fails=0)
 
     # winbase.h. The one function here whose success is NULL.
-    LocalFree = Function(ULONG_PTR, ULONG_PTR, fails=-1)
+    LocalFree: Function = Function(ULONG_PTR, ULONG_PTR, fails=-1)
 
 
-kernel32 = Kernel32()
+kernel32: Kernel32 = Kernel32()

@@ -74,19 +74,21 @@ class Kernel32Files(Library):
     dll = "kernel32.dll"
 
     # namedpipeapi.h
-    CreatePipe = Function(BOOL, LPVOID, LPVOID, LPVOID, DWORD, fails=0)
-    CreateNamedPipeW = Function(
+    CreatePipe: Function = Function(BOOL, LPVOID, LPVOID, LPVOID, DWORD, fails=0)
+    CreateNamedPipeW: Function = Function(
         HANDLE, LPCWSTR, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, LPVOID, fails=INVALID_HANDLE_VALUE
     )
-    ConnectNamedPipe = Function(BOOL, HANDLE, LPVOID, fails=0)
-    DisconnectNamedPipe = Function(BOOL, HANDLE, fails=0)
-    SetNamedPipeHandleState = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, fails=0)
-    GetNamedPipeHandleStateW = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, LPVOID, DWORD, fails=0)
+    ConnectNamedPipe: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    DisconnectNamedPipe: Function = Function(BOOL, HANDLE, fails=0)
+    SetNamedPipeHandleState: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, fails=0)
+    GetNamedPipeHandleStateW: Function = Function(
+        BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, LPVOID, DWORD, fails=0
+    )
 
     # ioapiset.h, fileapi.h
-    GetOverlappedResult = Function(BOOL, HANDLE, LPVOID, LPVOID, BOOL, fails=0)
-    SetFilePointerEx = Function(BOOL, HANDLE, LARGE_INTEGER, LPVOID, DWORD, fails=0)
-    GetFileSizeEx = Function(BOOL, HANDLE, LPVOID, fails=0)
+    GetOverlappedResult: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, BOOL, fails=0)
+    SetFilePointerEx: Function = Function(BOOL, HANDLE, LARGE_INTEGER, LPVOID, DWORD, fails=0)
+    GetFileSizeEx: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
 
 
-kernel32_files = Kernel32Files()
+kernel32_files: Kernel32Files = Kernel32Files()

@@ -134,34 +134,36 @@ class Kernel32Waits(Library):
     dll = "kernel32.dll"
 
     # ioapiset.h
-    CreateIoCompletionPort = Function(HANDLE, HANDLE, HANDLE, ULONG_PTR, DWORD, fails=NULL)
-    GetQueuedCompletionStatusEx = Function(BOOL, HANDLE, LPVOID, ULONG, LPVOID, DWORD, BOOL, fails=0)
-    PostQueuedCompletionStatus = Function(BOOL, HANDLE, DWORD, ULONG_PTR, LPVOID, fails=0)
-    CancelIoEx = Function(BOOL, HANDLE, LPVOID, fails=0)
-    GetOverlappedResult = Function(BOOL, HANDLE, LPVOID, LPVOID, BOOL, fails=0)
+    CreateIoCompletionPort: Function = Function(HANDLE, HANDLE, HANDLE, ULONG_PTR, DWORD, fails=NULL)
+    GetQueuedCompletionStatusEx: Function = Function(
+        BOOL, HANDLE, LPVOID, ULONG, LPVOID, DWORD, BOOL, fails=0
+    )
+    PostQueuedCompletionStatus: Function = Function(BOOL, HANDLE, DWORD, ULONG_PTR, LPVOID, fails=0)
+    CancelIoEx: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    GetOverlappedResult: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, BOOL, fails=0)
 
     # errhandlingapi.h, handleapi.h, fileapi.h, namedpipeapi.h
-    GetLastError = Function(DWORD, fails=NEVER)
-    CloseHandle = Function(BOOL, HANDLE, fails=0)
-    GetFileType = Function(DWORD, HANDLE, fails=FILE_TYPE_UNKNOWN)
-    GetHandleInformation = Function(BOOL, HANDLE, LPVOID, fails=0)
-    ReadFile = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, fails=0)
-    PeekNamedPipe = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, fails=0)
+    GetLastError: Function = Function(DWORD, fails=NEVER)
+    CloseHandle: Function = Function(BOOL, HANDLE, fails=0)
+    GetFileType: Function = Function(DWORD, HANDLE, fails=FILE_TYPE_UNKNOWN)
+    GetHandleInformation: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    ReadFile: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, fails=0)
+    PeekNamedPipe: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, fails=0)
 
     # synchapi.h
-    CreateEventW = Function(HANDLE, LPVOID, BOOL, BOOL, LPVOID, fails=NULL)
-    SetEvent = Function(BOOL, HANDLE, fails=0)
-    ResetEvent = Function(BOOL, HANDLE, fails=0)
-    WaitForSingleObject = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
-    WaitForMultipleObjects = Function(DWORD, DWORD, LPVOID, BOOL, DWORD, fails=WAIT_FAILED)
+    CreateEventW: Function = Function(HANDLE, LPVOID, BOOL, BOOL, LPVOID, fails=NULL)
+    SetEvent: Function = Function(BOOL, HANDLE, fails=0)
+    ResetEvent: Function = Function(BOOL, HANDLE, fails=0)
+    WaitForSingleObject: Function = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
+    WaitForMultipleObjects: Function = Function(DWORD, DWORD, LPVOID, BOOL, DWORD, fails=WAIT_FAILED)
 
     # consoleapi.h
-    GetConsoleMode = Function(BOOL, HANDLE, LPVOID, fails=0)
-    GetNumberOfConsoleInputEvents = Function(BOOL, HANDLE, LPVOID, fails=0)
-    PeekConsoleInputW = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
-    ReadConsoleInputW = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
-    FlushConsoleInputBuffer = Function(BOOL, HANDLE, fails=0)
-    WriteConsoleInputW = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
+    GetConsoleMode: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    GetNumberOfConsoleInputEvents: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    PeekConsoleInputW: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
+    ReadConsoleInputW: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
+    FlushConsoleInputBuffer: Function = Function(BOOL, HANDLE, fails=0)
+    WriteConsoleInputW: Function = Function(BOOL, HANDLE, LPVOID, DWORD, LPVOID, fails=0)
 
 
 class NtdllWaits(Library):
@@ -170,8 +172,10 @@ class NtdllWaits(Library):
     dll = "ntdll.dll"
 
     # ntifs.h. ctypes.c_int: the information classes are enumerations
-    NtQueryInformationFile = Function(ULONG, HANDLE, LPVOID, LPVOID, ULONG, ctypes.c_int, fails=NONZERO)
+    NtQueryInformationFile: Function = Function(
+        ULONG, HANDLE, LPVOID, LPVOID, ULONG, ctypes.c_int, fails=NONZERO
+    )
 
 
-kernel32_waits = Kernel32Waits()
-ntdll_waits = NtdllWaits()
+kernel32_waits: Kernel32Waits = Kernel32Waits()
+ntdll_waits: NtdllWaits = NtdllWaits()

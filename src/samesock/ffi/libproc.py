@@ -190,7 +190,7 @@ class pshm_fdinfo(ctypes.Structure):
     pshm_name: bytes
 
 
-SIZES: Final = {
+SIZES: Final[dict[type[ctypes.Structure], int]] = {
     proc_fdinfo: 8, proc_fileinfo: 24, vinfo_stat: 136, vnode_fdinfowithpath: 1200, in_sockinfo: 80,
     tcp_sockinfo: 120, un_sockinfo: 528, sockbuf_info: 24, socket_fdinfo: 792, pipe_fdinfo: 184, kqueue_fdinfo: 168,
     psem_fdinfo: 1184, pshm_fdinfo: 1192,
@@ -233,7 +233,7 @@ class Calls:
         return ctypes.get_errno()
 
 
-calls = Calls()
+calls: Calls = Calls()
 
 
 def _failure(what: str) -> OSError:

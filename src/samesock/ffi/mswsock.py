@@ -30,7 +30,7 @@ class Mswsock(Library):
 
     dll = "mswsock.dll"
 
-    TransmitFile = Function(BOOL, SOCKET, HANDLE, DWORD, DWORD, LPVOID, LPVOID, DWORD, fails=0)
+    TransmitFile: Function = Function(BOOL, SOCKET, HANDLE, DWORD, DWORD, LPVOID, LPVOID, DWORD, fails=0)
 
 
 class Ws2Vectors(Library):
@@ -38,9 +38,11 @@ class Ws2Vectors(Library):
 
     dll = "ws2_32.dll"
 
-    WSARecv = Function(ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, LPVOID, fails=-1)
-    WSASend = Function(ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, fails=-1)
+    WSARecv: Function = Function(
+        ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, LPVOID, fails=-1
+    )
+    WSASend: Function = Function(ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, fails=-1)
 
 
-mswsock = Mswsock()
-ws2_vectors = Ws2Vectors()
+mswsock: Mswsock = Mswsock()
+ws2_vectors: Ws2Vectors = Ws2Vectors()

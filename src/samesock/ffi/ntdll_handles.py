@@ -75,13 +75,15 @@ class Ntdll(Library):
     dll = "ntdll.dll"
 
     # winternl.h. ctypes.c_int: the information classes are enumerations
-    NtQuerySystemInformation = Function(ULONG, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
-    NtQueryInformationProcess = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+    NtQuerySystemInformation: Function = Function(ULONG, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+    NtQueryInformationProcess: Function = Function(
+        ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO
+    )
     # Class 2, the type, never blocks. Class 1, the name, can block on a synchronous pipe that somebody reads.
-    NtQueryObject = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+    NtQueryObject: Function = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
 
     # ntifs.h. With an IO_STATUS_BLOCK and no event, so only for what answers at once.
-    NtDeviceIoControlFile = Function(
+    NtDeviceIoControlFile: Function = Function(
         ULONG, HANDLE, HANDLE, LPVOID, LPVOID, LPVOID, ULONG, LPVOID, ULONG, LPVOID, ULONG, fails=NONZERO
     )
 
@@ -92,13 +94,13 @@ class Kernel32Handles(Library):
     dll = "kernel32.dll"
 
     # fileapi.h, consoleapi.h, namedpipeapi.h
-    GetFinalPathNameByHandleW = Function(DWORD, HANDLE, LPVOID, DWORD, DWORD, fails=0)
-    GetConsoleMode = Function(BOOL, HANDLE, LPVOID, fails=0)
-    GetNamedPipeInfo = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, fails=0)
+    GetFinalPathNameByHandleW: Function = Function(DWORD, HANDLE, LPVOID, DWORD, DWORD, fails=0)
+    GetConsoleMode: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
+    GetNamedPipeInfo: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, LPVOID, LPVOID, fails=0)
 
 
-ntdll = Ntdll()
-kernel32_handles = Kernel32Handles()
+ntdll: Ntdll = Ntdll()
+kernel32_handles: Kernel32Handles = Kernel32Handles()
 
 
 class _Sizes:

@@ -143,26 +143,26 @@ class Ws2_32(Library):
     dll = "ws2_32.dll"
 
     # winsock2.h
-    WSAGetLastError = Function(_int, fails=NEVER)
-    accept = Function(SOCKET, SOCKET, LPVOID, LPVOID, fails=INVALID_SOCKET)
-    bind = Function(_int, SOCKET, LPVOID, _int, fails=SOCKET_ERROR)
-    closesocket = Function(_int, SOCKET, fails=SOCKET_ERROR)
-    connect = Function(_int, SOCKET, LPVOID, _int, fails=SOCKET_ERROR)
-    getpeername = Function(_int, SOCKET, LPVOID, LPVOID, fails=SOCKET_ERROR)
-    getsockname = Function(_int, SOCKET, LPVOID, LPVOID, fails=SOCKET_ERROR)
-    getsockopt = Function(_int, SOCKET, _int, _int, LPVOID, LPVOID, fails=SOCKET_ERROR)
-    ioctlsocket = Function(
+    WSAGetLastError: Function = Function(_int, fails=NEVER)
+    accept: Function = Function(SOCKET, SOCKET, LPVOID, LPVOID, fails=INVALID_SOCKET)
+    bind: Function = Function(_int, SOCKET, LPVOID, _int, fails=SOCKET_ERROR)
+    closesocket: Function = Function(_int, SOCKET, fails=SOCKET_ERROR)
+    connect: Function = Function(_int, SOCKET, LPVOID, _int, fails=SOCKET_ERROR)
+    getpeername: Function = Function(_int, SOCKET, LPVOID, LPVOID, fails=SOCKET_ERROR)
+    getsockname: Function = Function(_int, SOCKET, LPVOID, LPVOID, fails=SOCKET_ERROR)
+    getsockopt: Function = Function(_int, SOCKET, _int, _int, LPVOID, LPVOID, fails=SOCKET_ERROR)
+    ioctlsocket: Function = Function(
         _int, SOCKET, LONG, LPVOID, fails=SOCKET_ERROR
     )  # long cmd: FIONBIO goes in as negative
-    listen = Function(_int, SOCKET, _int, fails=SOCKET_ERROR)
-    recvfrom = Function(_int, SOCKET, LPVOID, _int, _int, LPVOID, LPVOID, fails=SOCKET_ERROR)
-    sendto = Function(_int, SOCKET, LPVOID, _int, _int, LPVOID, _int, fails=SOCKET_ERROR)
-    setsockopt = Function(_int, SOCKET, _int, _int, LPVOID, _int, fails=SOCKET_ERROR)
-    WSADuplicateSocketW = Function(_int, SOCKET, DWORD, LPVOID, fails=SOCKET_ERROR)
-    WSAIoctl = Function(
+    listen: Function = Function(_int, SOCKET, _int, fails=SOCKET_ERROR)
+    recvfrom: Function = Function(_int, SOCKET, LPVOID, _int, _int, LPVOID, LPVOID, fails=SOCKET_ERROR)
+    sendto: Function = Function(_int, SOCKET, LPVOID, _int, _int, LPVOID, _int, fails=SOCKET_ERROR)
+    setsockopt: Function = Function(_int, SOCKET, _int, _int, LPVOID, _int, fails=SOCKET_ERROR)
+    WSADuplicateSocketW: Function = Function(_int, SOCKET, DWORD, LPVOID, fails=SOCKET_ERROR)
+    WSAIoctl: Function = Function(
         _int, SOCKET, DWORD, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, fails=SOCKET_ERROR
     )
-    WSASocketW = Function(SOCKET, _int, _int, _int, LPVOID, DWORD, DWORD, fails=INVALID_SOCKET)
+    WSASocketW: Function = Function(SOCKET, _int, _int, _int, LPVOID, DWORD, DWORD, fails=INVALID_SOCKET)
 
 
-ws2_32 = Ws2_32()
+ws2_32: Ws2_32 = Ws2_32()

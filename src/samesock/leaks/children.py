@@ -10,7 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from samesock.fdtable import Identity, Key, keys
+from samesock.fdtable import Identity, Key, keys, processes
 from samesock.fdtable.model import OpenDescriptor
 from samesock.leaks.known import attribute
 from samesock.leaks.looking import look
@@ -79,8 +79,7 @@ def held_by_children(spawns: Spawns) -> list[Held]:
     """
     if not spawns.seen or not any_children():
         return []
-    import psutil
-
+    psutil = processes.library()
     held: list[Held] = []
     helpers = helper_pids()
     by_identity = {identity: (key, record) for key, (identity, record) in spawns.seen.items()}
@@ -114,8 +113,7 @@ def _descriptors_of(pid: int) -> dict[int, Identity]:
 
 
 def _command_of(child: object) -> str:
-    import psutil
-
+    psutil = processes.library()
     if not isinstance(child, psutil.Process):
         return ""
     try:

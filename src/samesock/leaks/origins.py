@@ -164,7 +164,7 @@ class Log:
 
     def __init__(self) -> None:
         self._serials = itertools.count(1)
-        self.latest = 0
+        self.latest: int = 0
         """The number of the latest record: as long as it stays, nothing has been opened."""
         self.by_number: dict[tuple[Space, int], Origin] = {}
         self.by_owner: dict[int, Origin] = {}

@@ -12,7 +12,7 @@ from types import FrameType
 from samesock.fdtable import Space
 from samesock.leaks.origins import Log, Origin, capture_stack
 
-log = Log()
+log: Log = Log()
 """The records of this process. Numbers are the process's own, so there can be only one log."""
 
 spawn_listeners: list[Callable[[], None]] = []
@@ -35,9 +35,9 @@ class State:
     """Whether the audit hook is there."""
 
 
-state = State()
+state: State = State()
 
-looking = threading.RLock()
+looking: threading.RLock = threading.RLock()
 """Held while descriptors are looked at and judged: what one thread opens for that must not be another's finding."""
 
 

@@ -105,4 +105,4 @@ class Allow:
         return self._made(kind, glob, reason)
 
 
-allow = Allow()
+allow: Allow = Allow()

@@ -80,7 +80,7 @@ class Judgement:
         self.start = start
         self.policy = policy
         self.spawns = spawns
-        self.outcome = Outcome()
+        self.outcome: Outcome = Outcome()
         self.members: dict[Key, Member] = {}
         self.known: dict[Key, str] = {}
 

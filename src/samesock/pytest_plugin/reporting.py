@@ -43,8 +43,8 @@ class Reporting:
         self.rows: list[tuple[str, Finding]] = []
         """What arrived, each with "finding", "section", "note", or "allowed"."""
         self.known: dict[str, int] = {}
-        self.is_worker = hasattr(config, "workerinput")
-        self.unwritten = ""
+        self.is_worker: bool = hasattr(config, "workerinput")
+        self.unwritten: str = ""
 
     def add_test(self, item: pytest.Item, outcome: Outcome, counts: tuple[int, int]) -> None:
         """A test has ended, and something was seen."""

@@ -35,17 +35,17 @@ class Watching:
         self.config = config
         self.settings = settings
         self.reporting = reporting
-        self.fixtures = Fixtures()
+        self.fixtures: Fixtures = Fixtures()
         self.marks: dict[str, Marks] = {}
         self.settled: dict[Key, Identity] = {}
         """Descriptors whose going needs no explanation: reported, allowed, or not any test's."""
         self.start: Start | None = None
         self.running: dict[int, pytest.Item] = {}
-        self.overlap = False
-        self.spawns = Spawns()
-        self.boundary = Boundary({})
+        self.overlap: bool = False
+        self.spawns: Spawns = Spawns()
+        self.boundary: Boundary = Boundary({})
         self.inheritable: list[Finding] = []
-        self.latest = -1
+        self.latest: int = -1
         if settings.trace:
             annotating.register()
             tracing.start()
@@ -214,7 +214,7 @@ class Judging:
         self.item = item
         self.start = start
         self.rules = rules
-        self.thread = threading.get_ident()
+        self.thread: int = threading.get_ident()
 
     def policy(self) -> Policy:
         """The settings and the answers."""

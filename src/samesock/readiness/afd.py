@@ -77,8 +77,8 @@ class _Device:
         )
         if status != afd.STATUS_SUCCESS:
             raise _failed(status, "opening the driver of Winsock")
-        self.handle = int(handle.value)
-        self.sockets = 0
+        self.handle: int = int(handle.value)
+        self.sockets: int = 0
         if not kernel32_waits.CreateIoCompletionPort(self.handle, port.handle, 0, 0):
             code = kernel32_waits.GetLastError()
             kernel32_waits.CloseHandle(self.handle)
@@ -102,15 +102,15 @@ class _Question:
 
     def __init__(self, socket: Socket) -> None:
         self.socket: Socket | None = socket
-        self.answer = afd.IO_STATUS_BLOCK()
-        self.info = (ctypes.c_uint8 * _SIZE)()
-        self.address = ctypes.addressof(self.answer)
-        self.info_address = ctypes.addressof(self.info)
+        self.answer: afd.IO_STATUS_BLOCK = afd.IO_STATUS_BLOCK()
+        self.info: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * _SIZE)()
+        self.address: int = ctypes.addressof(self.answer)
+        self.info_address: int = ctypes.addressof(self.info)
         # One number each of what the driver writes: a field through its structures costs five times as much.
-        self.status = ULONG.from_buffer(self.answer)
-        self.events = ULONG.from_buffer(self.info, _EVENTS_AT)
-        self.asked = 0
-        self.taken_back = False
+        self.status: ULONG = ULONG.from_buffer(self.answer)
+        self.events: ULONG = ULONG.from_buffer(self.info, _EVENTS_AT)
+        self.asked: int = 0
+        self.taken_back: bool = False
 
 
 class Socket:
@@ -126,13 +126,13 @@ class Socket:
         fileno: Callable[[], int] | None,
         device: _Device,
     ) -> None:
-        self.identity = identity
-        self.number = number
-        self.base = base_handle(number)
-        self.fileno = fileno
-        self.changed = False
-        self.events = events
-        self.device = device
+        self.identity: Identity = identity
+        self.number: int = number
+        self.base: int = base_handle(number)
+        self.fileno: Callable[[], int] | None = fileno
+        self.changed: bool = False
+        self.events: int = events
+        self.device: _Device = device
         self.question: _Question | None = None
         self.spare: _Question | None = None
 

@@ -72,7 +72,7 @@ class Port:
     """The port, and the batches that are not in use."""
 
     def __init__(self) -> None:
-        self.handle = kernel32_waits.CreateIoCompletionPort(INVALID_HANDLE_VALUE, 0, 0, 0)
+        self.handle: int = kernel32_waits.CreateIoCompletionPort(INVALID_HANDLE_VALUE, 0, 0, 0)
         if not self.handle:
             raise _errors.error(kernel32_waits.GetLastError(), "making a completion port")
         self._batches: list[Batch] = []

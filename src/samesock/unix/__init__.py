@@ -115,5 +115,5 @@ class Ends:
         return list(self.by_reference.values())
 
 
-ends = Ends()
+ends: Ends = Ends()
 """The end of every live AF_UNIX socket that is not simply the kernel's."""

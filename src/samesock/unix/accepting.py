@@ -75,7 +75,7 @@ class Acceptor:
         self.backlog = backlog
         self._holds: list[Hold | None] = []
         self._twins: dict[int, _socket.socket] = {}
-        self.refused = 0
+        self.refused: int = 0
         self._fresh()
         _living.add(self)
 

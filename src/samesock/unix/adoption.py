@@ -154,7 +154,7 @@ class Registry:
         return None
 
 
-registry = Registry()
+registry: Registry = Registry()
 
 
 # ---- the note for a process that will have nothing but the number

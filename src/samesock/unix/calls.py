@@ -8,6 +8,7 @@ this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`: the metho
 from __future__ import annotations
 
 import _socket
+from collections.abc import Callable
 from typing import Any
 
 
@@ -16,37 +17,37 @@ class Calls:
 
     def __init__(self) -> None:
         base = _socket.socket
-        self.create = base
-        self.init = base.__init__
-        self.bind = base.bind
-        self.listen = base.listen
-        self.accept = base._accept  # type: ignore[attr-defined]  # noqa: SLF001  (C's accept has no public name)
-        self.connect = base.connect
-        self.connect_ex = base.connect_ex
-        self.getsockname = base.getsockname
-        self.getpeername = base.getpeername
-        self.getsockopt = base.getsockopt
-        self.setsockopt = base.setsockopt
-        self.gettimeout = base.gettimeout
-        self.settimeout = base.settimeout
-        self.send = base.send
-        self.recv = base.recv
-        self.recvfrom = base.recvfrom
-        self.recvfrom_into = base.recvfrom_into
-        self.recv_into = base.recv_into
-        self.sendto = base.sendto
-        self.shutdown = base.shutdown
-        self.fileno = base.fileno
-        self.detach = base.detach
-        self.close = base.close
+        self.create: type[_socket.socket] = base
+        self.init: Callable[..., None] = base.__init__
+        self.bind: Callable[..., None] = base.bind
+        self.listen: Callable[..., None] = base.listen
+        self.accept: Callable[..., tuple[int, Any]] = base._accept  # type: ignore[attr-defined]  # noqa: SLF001  (C's accept has no public name)
+        self.connect: Callable[..., None] = base.connect
+        self.connect_ex: Callable[..., int] = base.connect_ex
+        self.getsockname: Callable[..., Any] = base.getsockname
+        self.getpeername: Callable[..., Any] = base.getpeername
+        self.getsockopt: Callable[..., Any] = base.getsockopt
+        self.setsockopt: Callable[..., None] = base.setsockopt
+        self.gettimeout: Callable[..., float | None] = base.gettimeout
+        self.settimeout: Callable[..., None] = base.settimeout
+        self.send: Callable[..., int] = base.send
+        self.recv: Callable[..., bytes] = base.recv
+        self.recvfrom: Callable[..., tuple[bytes, Any]] = base.recvfrom
+        self.recvfrom_into: Callable[..., tuple[int, Any]] = base.recvfrom_into
+        self.recv_into: Callable[..., int] = base.recv_into
+        self.sendto: Callable[..., int] = base.sendto
+        self.shutdown: Callable[..., None] = base.shutdown
+        self.fileno: Callable[..., int] = base.fileno
+        self.detach: Callable[..., int] = base.detach
+        self.close: Callable[..., None] = base.close
         self.sendmsg: Any = getattr(base, "sendmsg", None)
         self.share: Any = getattr(base, "share", None)
-        self.family = base.family.__get__
-        self.type = base.type.__get__
-        self.proto = base.proto.__get__
+        self.family: Callable[..., int] = base.family.__get__
+        self.type: Callable[..., int] = base.type.__get__
+        self.proto: Callable[..., int] = base.proto.__get__
 
 
-calls = Calls()
+calls: Calls = Calls()
 
 
 def twin(number: int) -> _socket.socket:

@@ -49,7 +49,8 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
         raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
     family = AF_UNIX if transport == "native" else _socket.AF_INET
     _stdlib_init(sock, family, kind, 0)
-    calls.init(sock, AF_UNIX, kind, max(proto, 0), fileno=calls.fileno(sock))
+    # Detached first: PyPy closes what an object had before it is initialised again.
+    calls.init(sock, AF_UNIX, kind, max(proto, 0), fileno=calls.detach(sock))
     if kind & getattr(_socket, "SOCK_NONBLOCK", 0):
         calls.settimeout(sock, 0.0)
     ends.set(sock, _end_class(transport)())
@@ -83,7 +84,7 @@ def _adopt(sock: _stdlib.socket, family: int) -> None:
     if end is None:
         return
     if calls.family(sock) != AF_UNIX:
-        calls.init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=calls.fileno(sock))
+        calls.init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=calls.detach(sock))
     ends.set(sock, end)
 
 

@@ -42,7 +42,9 @@ _BINDING = "binding a Unix socket"
 _CONNECTING = "connecting a Unix socket"
 _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
-_SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
+_SO_PEERCRED: int | None = getattr(
+    _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
+)  # PyPy has no name for it.
 _SWALLOWED = ignored_options.IGNORED | {
     getattr(_socket, name) for name in ("SO_REUSEPORT", "SO_EXCLUSIVEADDRUSE") if hasattr(_socket, name)
 }
@@ -70,7 +72,7 @@ class EmulatedEnd:
     transport = "emulated"
 
     def __init__(self, state: State | None = None) -> None:
-        self.state = State() if state is None else state
+        self.state: State = State() if state is None else state
         self._acceptor: Acceptor | None = None
         self._hold: Hold | None = None
         self._options: dict[int, int] = {}
@@ -227,7 +229,7 @@ class EmulatedEnd:
         if option in _SWALLOWED:
             self._options[option] = ignored_options.switched(*value)
             return
-        calls.setsockopt(sock, level, option, *value)  # type: ignore[call-overload]
+        calls.setsockopt(sock, level, option, *value)
 
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
         """As a Unix socket answers, whatever is underneath."""
@@ -245,7 +247,8 @@ class EmulatedEnd:
             ids = [-1 if i is None else i for i in (who.uid, who.gid)]
             return struct.pack("iii", who.pid or 0, *ids)[: length[0] if length else 12]
         if number is None:
-            return calls.getsockopt(sock, level, option, *length)
+            answered: int | bytes = calls.getsockopt(sock, level, option, *length)
+            return answered
         return ignored_options.as_asked(number, *length)
 
     def peercred(self, sock: _socket.socket) -> PeerCred:

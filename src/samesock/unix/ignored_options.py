@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _socket
 import struct
+import sys
 from typing import Final
 
 from samesock import _errors
@@ -26,6 +27,8 @@ def switched(*value: object) -> int:
         raise _errors.named_error("EFAULT", "setting a socket option without a value")
     if len(value) != 1:
         raise TypeError(f"setsockopt() takes 3 or 4 arguments ({2 + len(value)} given)")
+    if isinstance(value[0], int) and sys.version_info >= (3, 15):
+        raise OverflowError("an option's value is an int of 4 bytes")  # Before, C then asked for bytes.
     try:
         given = bytes(memoryview(value[0]))  # type: ignore[arg-type]
     except TypeError:

@@ -182,7 +182,7 @@ class NativeEnd:
             self._options[option] = ignored_options.switched(*value)
             return
         try:
-            calls.setsockopt(sock, level, option, *value)  # type: ignore[call-overload]
+            calls.setsockopt(sock, level, option, *value)
         except OSError as error:
             raise self._translated(error, f"setting option {option} of level {level}") from None
 

@@ -34,11 +34,11 @@ class Parked:
     __slots__ = ("address", "deadline", "got", "since", "tcp")
 
     def __init__(self, tcp: _socket.socket, address: Address, now: float) -> None:
-        self.tcp = tcp
-        self.address = address
-        self.got = b""
-        self.since = now
-        self.deadline = now + HELLO_SECONDS
+        self.tcp: _socket.socket = tcp
+        self.address: Address = address
+        self.got: bytes = b""
+        self.since: float = now
+        self.deadline: float = now + HELLO_SECONDS
 
 
 def most_parked() -> int:

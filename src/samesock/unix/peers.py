@@ -15,7 +15,9 @@ from samesock.unix import AF_UNIX, PeerCred, ends
 
 __all__ = ["PeerCred", "peercred"]
 
-_SO_PEERCRED = getattr(_socket, "SO_PEERCRED", None)
+_SO_PEERCRED: int | None = getattr(
+    _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
+)  # PyPy has no name for it.
 
 # <sys/un.h> of macOS and FreeBSD; Python names none of these.
 _SOL_LOCAL = 0
@@ -31,13 +33,16 @@ def peercred(sock: Any) -> PeerCred:
     What is not known is `None`, never a guess. `trust` is `kernel` (the kernel says so of this socket), `table` (the
     kernel's table of connections names the owner) or `claimed` (the peer says so, and has proven that it may read
     the socket's file). The kernel's answer names whoever called `connect` or `listen`, also after a descriptor was
-    handed on. Raises `OSError(EOPNOTSUPP)` for a socket of another family, `ENOTCONN` without a peer.
+    handed on. Raises `OSError(EOPNOTSUPP)` for a socket of another family, `ENOTCONN` without a peer. `sock` may be
+    what asyncio's `get_extra_info("socket")` gives.
 
     Portability:
         Linux, macOS, FreeBSD: native. Windows: native with the system's AF_UNIX, else emulated.
 
     References: Linux unix(7) `SO_PEERCRED`; FreeBSD unix(4) `LOCAL_PEERCRED`; Winsock `SIO_AF_UNIX_GETPEERPID`.
     """
+    if not isinstance(sock, _socket.socket):
+        sock = getattr(sock, "_sock", sock)  # What asyncio's `get_extra_info("socket")` gives wraps one.
     end = ends.get(sock)
     if end is not None:
         end.getpeername(sock)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from samesock import _errors
 
@@ -22,14 +23,14 @@ class FileCalls:
     """The file system's functions, as attributes that a test may set."""
 
     def __init__(self) -> None:
-        self.lstat = os.lstat
-        self.stat = os.stat
-        self.unlink = os.unlink
-        self.rename = os.rename
-        self.scandir = os.scandir
+        self.lstat: Callable[..., os.stat_result] = os.lstat
+        self.stat: Callable[..., os.stat_result] = os.stat
+        self.unlink: Callable[..., None] = os.unlink
+        self.rename: Callable[..., None] = os.rename
+        self.scandir: Callable[..., Any] = os.scandir
 
 
-files = FileCalls()
+files: FileCalls = FileCalls()
 
 
 def socket_file_exists(path: str) -> bool:
