@@ -94,36 +94,33 @@ def lacking(session: nox.Session, what: str, how: str) -> None:
     session.skip(line)
 
 
-def run_tests(session: nox.Session, *command: str, workers: int, external: bool = False) -> None:
-    """Run a command that ends in pytest, and keep its results for the last line.
+def run_tests(session: nox.Session, *command: str, external: bool = False) -> None:
+    """Run a command that ends in pytest, and keep its results for the last line."""
+    # The report's path is relative, so that it is right under Wine too, where the checkout has another name.
+    session.run(*command, f"--junit-xml=.junit/{session.name}.xml", *session.posargs, external=external)
+    finished[session.name] = True
 
-    A test that fails among others, several at once on a machine that others may use, is tried once more by itself.
-    What fails then, too, is a failure; what does not is named at the end of the run.
+
+def run_suite(session: nox.Session, *command: str, workers: int, external: bool = False) -> None:
+    """Run the whole suite, several tests at once, under its own leak check.
+
+    A test that fails among others, on a machine that others may use, is tried once more by itself. What fails then,
+    too, is a failure; what does not is named at the end of the run.
     """
-    # Relative paths, so that they are right under Wine too, where the checkout has another name.
-    command = (
-        *command,
-        "--fd-leaks=error",
-        "-o",
-        f"cache_dir=.pytest_cache/{session.name}",
-        *session.posargs,
-    )
-    parallel = (f"--numprocesses={workers}", "--dist=worksteal", f"--junit-xml=.junit/{session.name}.xml")
+    command = (*command, "--fd-leaks=error", "-o", f"cache_dir=.pytest_cache/{session.name}")
     try:
-        session.run(*command, *parallel, external=external)
+        parallel = (f"--numprocesses={workers}", "--dist=worksteal")
+        run_tests(session, *command, *parallel, external=external)
     except CommandFailed:
         failures = failures_in(REPORTS / f"{session.name}.xml")
         if not failures:
             raise
         session.log(f"trying once more, by themselves: {', '.join(failures)}")
-        again = (
-            "--last-failed",
-            "--last-failed-no-failures=none",
-            f"--junit-xml=.junit/{session.name}-again.xml",
-        )
-        session.run(*command, *again, external=external)
+        again = ("--last-failed", "--last-failed-no-failures=none")
+        report = f"--junit-xml=.junit/{session.name}-again.xml"
+        session.run(*command, *again, report, *session.posargs, external=external)
         second_tries[session.name] = failures
-    finished[session.name] = True
+        finished[session.name] = True
 
 
 def suite_in(report: Path) -> ET.Element:
@@ -215,7 +212,7 @@ def test_session(name: str, version: str, environment: dict[str, str]) -> None:
         session.env.update(environment)
         # The leak plugin knows nothing of how a socket works, and its tests take a minute.
         left_out = ["--ignore=tests/plugin"] if environment else []
-        run_tests(session, "python", "-m", "pytest", *left_out, workers=WORKERS)
+        run_suite(session, "python", "-m", "pytest", *left_out, workers=WORKERS)
 
     tests.__doc__ = f"pytest on CPython {version}" + "".join(
         f", {key}={value}" for key, value in environment.items()
@@ -240,7 +237,7 @@ def wine_session(version: str) -> None:
         patience = ("--timeout=300", "-o", "faulthandler_timeout=0")
         # There is a checkout on the path there and no wheel, so the plugin is named.
         plugin = ("-p", "samesock.pytest_plugin")
-        run_tests(session, *line, "-m", "pytest", *plugin, *patience, workers=2, external=True)
+        run_suite(session, *line, "-m", "pytest", *plugin, *patience, workers=2, external=True)
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"
     nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])
