@@ -1,8 +1,9 @@
 """Constants of BSD's messages that Windows' Python lacks, as data.
 
 A number is Winsock's own where Winsock has the thing under another name: ws2ipdef.h has one number for asking for a
-control message and for the message, where RFC 3542 has two. Flags that are not Winsock's at all have numbers that it
-does not use, and never reach it. What must never be put here: a name that the interpreter has itself.
+control message and for the message, where RFC 3542 has two. A flag that is not Winsock's at all has a number that it
+does not use, and never reaches it; or 0 where there is nothing to ask for, since Python ignores SIGPIPE. What must
+never be put here: a name that the interpreter has itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 from samesock.unix import choosing
 
 MSG_DONTWAIT: Final = int(getattr(_socket, "MSG_DONTWAIT", 0x40))
-MSG_NOSIGNAL: Final = int(getattr(_socket, "MSG_NOSIGNAL", 0x4000))
+MSG_NOSIGNAL: Final = int(getattr(_socket, "MSG_NOSIGNAL", 0))
 
 WINDOWS: Final = {
     "IPV6_DONTFRAG": 14,  # ws2ipdef.h, as all of these
