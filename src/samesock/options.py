@@ -133,6 +133,8 @@ class Option(Generic[Value]):
     ) -> OSError:
         """The error of the system, naming the option; what means that it has no such option is ENOPROTOOPT."""
         said = f"{'reading' if reading else 'setting'} option {self.name} ({encoding.name})"
+        if sock.fileno() < 0:
+            return named_error("EBADF", said)
         readable = functools.partial(self._calls.getsockopt, sock, encoding.level, encoding.number)
         return _option_errors.refused(error, said, None if reading else readable)
 

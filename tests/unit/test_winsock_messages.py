@@ -10,6 +10,7 @@ import array
 import contextlib
 import ctypes
 import errno
+import random
 import socket as stdlib
 import struct
 import threading
@@ -22,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samesock
-from samesock.unix import choosing
+from samesock.unix import choosing, dispatch
 from samesock.winsock import beside, control, messages, names, sockaddr, vectors
 from samesock.winsock.calls import calls
 from unit.libc_winsock import LibcWinsock
@@ -282,17 +283,55 @@ def test_a_waiting_send_sends_all(stack: contextlib.ExitStack) -> None:
     assert sum(got) == len(whole)
 
 
-def test_read_only_memory_goes_in_pieces(stack: contextlib.ExitStack) -> None:
-    """A part of a bytes object is copied, so at most `COPIED` bytes of it are sent by one call; a whole one is not."""
+def test_a_waiting_send_of_read_only_memory_sends_all(stack: contextlib.ExitStack) -> None:
+    """Memory that can only be read is sent whole, too, whichever part of an object it is."""
     one, other = streams(stack)
-    whole = bytes(3 << 20)
-    thread = threading.Thread(target=lambda: [other.recvmsg(1 << 20) for _ in range(3)])
     one.settimeout(None)
+    whole = random.Random(7).randbytes(3 << 20)
+    parts: list[Any] = [b"a", memoryview(whole)[1:], whole]
+    got = bytearray()
+
+    def receive() -> None:
+        while data := other.recvmsg(1 << 20)[0]:
+            got.extend(data)
+
+    thread = threading.Thread(target=receive)
     thread.start()
-    assert one.sendmsg([b"a", memoryview(whole)[1:]]) == vectors.COPIED
-    one.close()
+    assert one.sendmsg(parts) == sum(map(len, parts))
+    one.shutdown(stdlib.SHUT_WR)
     thread.join(SECONDS)
-    assert not thread.is_alive()
+    assert got == b"".join(parts)
+
+
+def test_a_send_that_fails_on_the_way(stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A waiting send whose second piece fails says what was sent; the error is the next call's."""
+    one, _ = streams(stack)
+    one.settimeout(None)
+    answers: list[Any] = [messages.PIECE, ConnectionResetError(), ConnectionResetError()]
+
+    def answer(*_: Any) -> int:
+        if isinstance(answers[0], int):
+            return answers.pop(0)  # type: ignore[no-any-return]
+        raise answers.pop(0)
+
+    monkeypatch.setattr(calls, "send_vector", answer)
+    assert one.sendmsg([bytes(3 << 20)]) == messages.PIECE
+    with pytest.raises(ConnectionResetError):
+        one.sendmsg([bytes(3 << 20)])
+
+
+def test_a_closed_socket(stack: contextlib.ExitStack) -> None:
+    """Each of the three on a closed socket is EBADF."""
+    receiver, _ = datagrams(stack)
+    receiver.close()
+    for call in (
+        lambda: receiver.sendmsg([b"x"]),
+        lambda: receiver.recvmsg(1),
+        lambda: receiver.recvmsg_into([bytearray(1)]),
+    ):
+        with pytest.raises(OSError) as caught:
+            call()
+        assert caught.value.errno == errno.EBADF
 
 
 def test_waitall_fills_the_buffers(stack: contextlib.ExitStack) -> None:
@@ -663,6 +702,50 @@ def test_datagrams_against_the_kernels_own(options: set[str], operations: list[A
     assert transcript(Ours, ordered, operations) == transcript(stdlib.socket, ordered, operations)
 
 
+stream_operation = st.one_of(
+    st.tuples(st.just("send"), st.lists(st.binary(max_size=40), max_size=4)),
+    st.tuples(st.just("receive"), sizes, st.booleans()),
+    st.tuples(st.just("into"), st.lists(sizes, max_size=4), st.booleans()),
+)
+
+
+def stream_transcript(cls: Any, operations: list[Any]) -> list[Any]:
+    """What happens on a connection; only what has been sent is received, so that nothing depends on time."""
+    said: list[Any] = []
+    with contextlib.ExitStack() as stack:
+        one, other = streams(stack, cls)
+        one.settimeout(None)
+        other.settimeout(None)
+        due = 0
+        for what, given, *rest in operations:
+            if what == "send":
+                sent = one.sendmsg(given)
+                said.append(sent)
+                due += sent
+                continue
+            wanted = given if what == "receive" else sum(given)
+            if not 0 < wanted <= due:
+                continue
+            if rest[0]:
+                other.recv(wanted, stdlib.MSG_PEEK | stdlib.MSG_WAITALL)  # now all of it is there
+                flags = stdlib.MSG_PEEK
+            else:
+                flags = stdlib.MSG_WAITALL
+                due -= wanted
+            buffers = [bytearray(size) for size in given] if what == "into" else []
+            method = other.recvmsg_into if buffers else other.recvmsg
+            said.append((method(buffers or given, 64, flags), [bytes(buffer) for buffer in buffers]))
+    return said
+
+
+@against_kernel
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(stream_operation, max_size=20))
+def test_streams_against_the_kernels_own(operations: list[Any]) -> None:
+    """Whatever is sent and received on a stream, the methods give what the kernel's own give."""
+    assert stream_transcript(Ours, operations) == stream_transcript(stdlib.socket, operations)
+
+
 # ---- what only real Windows says
 
 
@@ -709,6 +792,24 @@ def test_an_icmp_error_of_a_connected_socket(script: Script, stack: contextlib.E
         receiver.recvmsg(9)
     assert caught.value.errno == errno.ECONNREFUSED
     assert caught.value.winerror == 10054  # type: ignore[attr-defined,unused-ignore]
+
+
+def test_an_icmp_error_of_a_send(script: Script, stack: contextlib.ExitStack) -> None:
+    """10054 from an unconnected send is an earlier datagram's, and this one is sent; from a connected one it is
+    ECONNREFUSED."""
+    receiver, sender = datagrams(stack)
+    script.fails("WSASendMsg", 10054).then("WSASendMsg", 0, effect=lambda *given: count_as(given[3], 1))
+    assert sender.sendmsg([b"x"], [], 0, receiver.getsockname()) == 1
+    sender.connect(receiver.getsockname())
+    script.fails("WSASendMsg", 10054)
+    with pytest.raises(ConnectionRefusedError):
+        sender.sendmsg([b"x"])
+    assert script.finished()
+
+
+def count_as(sent: Any, number: int) -> None:
+    """Set a call's count."""
+    sent._obj.value = number
 
 
 def test_a_streams_reset_is_a_reset(script: Script, stack: contextlib.ExitStack) -> None:
@@ -771,15 +872,26 @@ def test_what_is_passed_to_winsock(script: Script, stack: contextlib.ExitStack) 
     assert script.finished()
 
 
-def test_unix_sockets_are_handed_on(socket_dir: Any) -> None:
-    """A Unix socket's sendmsg is `unix.dispatch`'s: ancillary data over an emulated one is EOPNOTSUPP."""
+def test_unix_sockets_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Unix socket's three methods are those of `unix.dispatch`, with the same arguments."""
+    handed: list[Any] = []
+    for name in ("sendmsg", "recvmsg", "recvmsg_into"):
+        monkeypatch.setattr(
+            dispatch.MessageMethods, name, lambda *arguments: handed.append(arguments[1:]), raising=False
+        )
     one, other = samesock.socketpair()
     with one, other:
         if one.transport != "emulated":
             pytest.skip("absent here: an emulated Unix socket (SAMESOCK_UNIX=emulated)")
-        with pytest.raises(OSError) as caught:
-            messages.MessageMethods.sendmsg(one, [b"x"], [(1, 1, b"1234")])
-        assert caught.value.errno == errno.EOPNOTSUPP
+        methods: Any = messages.MessageMethods
+        methods.sendmsg(one, [b"x"], [(1, 1, b"1234")], 2, "address")
+        methods.recvmsg(one, 1, 2, 3)
+        methods.recvmsg_into(one, [bytearray(1)], 2, 3)
+    assert handed == [
+        ([b"x"], [(1, 1, b"1234")], 2, "address"),
+        (1, 2, 3),
+        ([bytearray(1)], 2, 3),
+    ]
 
 
 def test_the_names_are_there() -> None:

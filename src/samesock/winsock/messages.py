@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _socket
 import operator
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -23,6 +24,10 @@ from samesock.winsock.names import MSG_DONTWAIT, MSG_NOSIGNAL
 MOST_BUFFERS: Final = 1024
 """POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
 
+PIECE: Final = 1 << 20
+"""Bytes that one call sends: a non-blocking send far beyond the buffer is slow (Microsoft's KB 823764), and a part of
+a bytes object is copied, since ctypes has no address of read-only memory."""
+
 DONTWAIT_PIECE: Final = 4096
 """Bytes that a waiting stream socket sends with MSG_DONTWAIT: a socket that is writable takes so many at once."""
 
@@ -31,8 +36,8 @@ _TRUNC: Final = int(_socket.MSG_TRUNC)
 _CTRUNC: Final = int(_socket.MSG_CTRUNC)
 _WAITALL: Final = int(_socket.MSG_WAITALL)
 
-_WSAEWOULDBLOCK, _WSAENETRESET, _WSAECONNRESET = 10035, 10052, 10054
-_WSAENOTCONN, _WSAESHUTDOWN = 10057, 10058
+_WSAEWOULDBLOCK, _WSAENOTCONN, _WSAESHUTDOWN = 10035, 10057, 10058
+_ICMP_ERRORS: Final = (10054, 10052)  # WSAECONNRESET, WSAENETRESET
 
 
 class MessageMethods:
@@ -57,27 +62,17 @@ class MessageMethods:
         views = _readable(buffers)
         messages = _control(ancdata)
         flags = operator.index(flags)
-        stream = _is_stream(self)
-        target = b"" if address is None or stream else sockaddr.encode(int(calls.family(self)), address)
+        family, stream = int(calls.family(self)), _is_stream(self)
+        target = b"" if address is None or stream else sockaddr.encode(family, address)
+        sys.audit("socket.sendmsg", self, address)
+        _check_open(self, "sendmsg()")
         if len(views) > MOST_BUFFERS:
             raise named_error("EMSGSIZE", f"sendmsg() of {len(views)} buffers; {MOST_BUFFERS} is the most")
-        if messages and stream:
-            raise named_error("EOPNOTSUPP", "sending control messages over a stream socket")
-        encoded = beside.encoded(int(calls.family(self)), messages)
-        plain = flags & ~_OURS
-        sent: int
         if not stream:
-            try:
-                sent = _made(self, True, flags, calls.send_message, views, encoded, plain, target)
-            except OSError as error:
-                if getattr(error, "winerror", None) != _WSAENOTCONN or target:
-                    raise
-                raise named_error("EDESTADDRREQ", "sendmsg()", code=_WSAENOTCONN) from None
-            return sent
-        if flags & MSG_DONTWAIT and calls.gettimeout(self) != 0:
-            views = _first(views, DONTWAIT_PIECE)
-        sent = _made(self, True, flags, calls.send_vector, views, plain)
-        return sent
+            return _sent_message(self, views, beside.encoded(family, messages), flags, target)
+        if messages:
+            raise named_error("EOPNOTSUPP", "sending control messages over a stream socket")
+        return _sent_down_the_stream(self, views, flags)
 
     def recvmsg(
         self: Any, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
@@ -131,7 +126,51 @@ def _refuse(*_: object) -> Any:
     raise named_error("EOPNOTSUPP", "recvmsg() on a Unix socket")
 
 
+def _check_open(sock: Any, tried: str) -> None:
+    """EBADF for a closed socket, which Winsock would look for under number -1."""
+    if calls.fileno(sock) < 0:
+        raise named_error("EBADF", tried)
+
+
 # ---- the calls
+
+
+def _sent_message(sock: Any, views: list[memoryview], encoded: bytes, flags: int, target: bytes) -> int:
+    """Send one datagram; an ICMP error that an earlier one has caused is a connected socket's alone."""
+    plain = flags & ~_OURS
+    while True:
+        try:
+            sent: int = _made(sock, True, flags, calls.send_message, views, encoded, plain, target)
+            return sent
+        except OSError as error:
+            code = getattr(error, "winerror", None)
+            if code == _WSAENOTCONN and not target:
+                raise named_error("EDESTADDRREQ", "sendmsg()", code=code) from None
+            if code not in _ICMP_ERRORS:
+                raise
+            if _is_connected(sock):
+                raise named_error("ECONNREFUSED", "sendmsg()", code=code) from None
+
+
+def _sent_down_the_stream(sock: Any, views: list[memoryview], flags: int) -> int:
+    """Send down a stream: all of it if the socket waits, a piece else, as BSD does.
+
+    What waits is sent by pieces, so that Ctrl+C has its turn between two of them. An error after the first piece is
+    the next call's.
+    """
+    plain = flags & ~_OURS
+    whole = calls.gettimeout(sock) is None and not flags & MSG_DONTWAIT
+    if flags & MSG_DONTWAIT and calls.gettimeout(sock) != 0:
+        views = _first(views, DONTWAIT_PIECE)
+    total = sum(view.nbytes for view in views)
+    sent: int = _made(sock, True, flags, calls.send_vector, _first(views, PIECE), plain)
+    while whole and 0 < sent < total:
+        try:
+            rest = _first(_behind(views, sent), PIECE)
+            sent += _made(sock, True, flags, calls.send_vector, rest, plain)
+        except OSError:
+            break
+    return sent
 
 
 def _received(
@@ -143,6 +182,7 @@ def _received(
     if not 0 <= room <= 2**31 - 1:
         raise ValueError(f"invalid ancillary data buffer length in {name}()")
     wanted = sum(view.nbytes for view in views)
+    _check_open(sock, f"{name}()")
     stream = _is_stream(sock)
     plain = flags & ~(_OURS | _WAITALL)
     got = _taken(sock, stream, views, plain, flags)
@@ -186,7 +226,7 @@ def _taken(sock: Any, stream: bool, views: list[memoryview], plain: int, flags: 
             code = getattr(error, "winerror", None)
             if code == _WSAESHUTDOWN:  # after one's own SHUT_RD: the end of the stream
                 return control.NOTHING
-            if code not in (_WSAECONNRESET, _WSAENETRESET) or stream:
+            if code not in _ICMP_ERRORS or stream:
                 raise
             # An ICMP error that some earlier datagram of this socket has caused.
             if _is_connected(sock):

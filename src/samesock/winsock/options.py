@@ -201,6 +201,8 @@ def _refused(error: OSError, sock: Any, level: int, option: int, reading: bool) 
     """The error as POSIX has it; one of C's own, without Winsock's code, stays as it is."""
     if not getattr(error, "winerror", None):
         return error
+    if calls.fileno(sock) < 0:
+        return _errors.named_error("EBADF", "an option of a closed socket")
     said = f"{'reading' if reading else 'setting'} option {option} of level {level}"
     readable = None if reading else functools.partial(calls.getsockopt, sock, level, option)
     return _option_errors.refused(error, said, readable)

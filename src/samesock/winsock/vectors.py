@@ -19,10 +19,6 @@ from samesock.winsock.control import NOTHING, Received
 MOST: Final = 1 << 30
 """Bytes that one call sends or takes: the count that Winsock gives back is a DWORD."""
 
-COPIED: Final = 1 << 20
-"""Bytes of read-only memory that one call of a stream sends: they are copied, for ctypes has no address of them, and
-a program that sends the rest again and again would copy it each time."""
-
 MSG_TRUNC: Final = 0x100  # winsock2.h
 MSG_CTRUNC: Final = 0x200
 
@@ -114,10 +110,7 @@ def _array(buffers: list[memoryview], stream: bool) -> tuple[Any, list[Any]]:
     kept: list[Any] = []
     total = 0
     for place, buffer in enumerate(buffers):
-        most = (
-            MOST if not buffer.readonly or (isinstance(buffer.obj, bytes) and _is_whole(buffer)) else COPIED
-        )
-        size = min(buffer.nbytes, max(0, most - total)) if stream else buffer.nbytes
+        size = min(buffer.nbytes, max(0, MOST - total)) if stream else buffer.nbytes
         if size:
             held, address = _held(buffer, size)
             kept.append(held)
