@@ -58,7 +58,7 @@ def made(name: str, platform: str, system: System) -> Any:
 
 def sock(family: int = stdlib.AF_INET, kind: int = stdlib.SOCK_STREAM) -> Any:
     """All that an option asks of a socket."""
-    return SimpleNamespace(family=family, type=kind)
+    return SimpleNamespace(family=family, type=kind, fileno=lambda: 3)
 
 
 def i(value: int) -> bytes:
