@@ -28,6 +28,7 @@ from samesock._socket import fromshare as fromshare
 from samesock._socket import socket as socket
 from samesock._socket import socketpair as socketpair
 from samesock._version import __version__ as __version__
+from samesock.winsock import names as _winsock_names
 
 if TYPE_CHECKING:
     from samesock._features import features as features
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from samesock.unix.names import unix_path as unix_path
     from samesock.unix.peers import PeerCred as PeerCred
     from samesock.unix.peers import peercred as peercred
+    from samesock.winsock.control import CMSG_LEN as CMSG_LEN
+    from samesock.winsock.control import CMSG_SPACE as CMSG_SPACE
 
 _LATER = {
     "PeerCred": "samesock.unix",
@@ -49,6 +52,11 @@ _LATER = {
 }
 """What is imported when it is first asked for, so that a plain `import samesock` costs what it must."""
 
+_added = _winsock_names.added()
+globals().update(_added)
+if _added:
+    _LATER.update(CMSG_LEN="samesock.winsock.control", CMSG_SPACE="samesock.winsock.control")
+
 __all__ = [
     "AF_UNIX",
     "SocketIO",
@@ -57,6 +65,7 @@ __all__ = [
     "fromfd",
     "socket",
     "socketpair",
+    *_added,
     *_LATER,
     *_standard_names,
 ]

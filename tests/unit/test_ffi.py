@@ -21,6 +21,7 @@ from samesock.ffi import (
     advapi32,
     iphlpapi,
     kernel32,
+    mswsock,
     ws2_32,
 )
 
@@ -29,6 +30,8 @@ TABLES: list[Library] = [
     kernel32.kernel32,
     advapi32.advapi32,
     iphlpapi.iphlpapi,
+    mswsock.mswsock,
+    mswsock.ws2_vectors,
 ]
 DECLARED = [
     pytest.param(table, function, id=f"{type(table).__name__}.{name}")
@@ -56,6 +59,9 @@ POINTER = ctypes.sizeof(ctypes.c_void_p)
         (ws2_32.GUID, 16),
         (ws2_32.WSAPROTOCOLCHAIN, 32),
         (ws2_32.WSAPROTOCOL_INFOW, 628),
+        (mswsock.WSABUF, 2 * POINTER),
+        (mswsock.WSAMSG, 7 * POINTER if POINTER == 8 else 28),
+        (mswsock.WSACMSGHDR, POINTER + 8),
         (kernel32.SECURITY_ATTRIBUTES, 3 * POINTER),
         (kernel32.FILETIME, 8),
         (kernel32.BY_HANDLE_FILE_INFORMATION, 52),

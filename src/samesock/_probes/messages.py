@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import samesock
 from samesock import _socket
 from samesock._probes import SECONDS, Support, pipe, raise_shortage
 
@@ -66,7 +67,7 @@ CONTROL_VALUE = 0x28
 def ancillary() -> Support:
     """The hop limit of an IPv6 datagram, or the type of service of an IPv4 one, sent and received beside it."""
     for family, host, *names in CONTROL_MESSAGES:
-        level, option, kind = (getattr(_stdlib, name, None) for name in names)
+        level, option, kind = (getattr(samesock, name, None) for name in names)
         if None in (level, option, kind):
             continue
         try:
@@ -92,8 +93,6 @@ def control_value(controls: list[tuple[int, int, bytes]], level: int | None) -> 
 
 def passing() -> Support:
     """A pipe's reading end through a pair of Unix sockets; a byte comes out of what arrived."""
-    import samesock
-
     send, receive = (getattr(samesock, name, None) for name in ("send_fds", "recv_fds"))
     if send is None or receive is None:
         return "absent"

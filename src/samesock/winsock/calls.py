@@ -44,6 +44,31 @@ class Calls:
         self.family: Callable[..., int] = base.family.__get__
         self.type: Callable[..., int] = base.type.__get__
         self.proto: Callable[..., int] = base.proto.__get__
+        self.send_vector: Any = _later("send_vector", "sendmsg")
+        self.send_message: Any = _later("send_message", "sendmsg")
+        self.receive_vector: Any = _later("receive_vector", "recvmsg")
+        self.receive_message: Any = _later("receive_message", "recvmsg")
+        self.wait: Any = _wait
+
+
+def _later(name: str, says: str) -> Any:
+    """A function of `vectors`, which needs ctypes: imported when it is first called. `says` is its name in errors."""
+
+    def call(*arguments: Any) -> Any:
+        from samesock.winsock import vectors
+
+        return getattr(vectors, name)(*arguments)
+
+    call.__name__ = says
+    return call
+
+
+def _wait(sock: Any, writing: bool, seconds: float) -> bool:
+    """Whether the socket becomes readable, or writable, in that time."""
+    from samesock.backend import system
+
+    number = (sock.fileno(),)
+    return bool(system.wait(() if writing else number, number if writing else (), seconds))
 
 
 calls: Calls = Calls()

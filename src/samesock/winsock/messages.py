@@ -1,12 +1,332 @@
 """sendmsg, recvmsg and recvmsg_into, which the interpreter lacks on Windows.
 
-What must never be put here: the frame around a call (`blocking`).
+Arguments and their errors are those of CPython on Linux. What is a Unix socket's goes to `unix.dispatch`; here are
+Internet sockets: the flags that Winsock lacks, the time-out, what a datagram's errors mean. What must never be put
+here: the frame around a call (`blocking`), the system's structures (`vectors`), forms of control messages (`control`).
 """
 
 from __future__ import annotations
+
+import _socket
+import operator
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from weakref import ref
+
+from samesock._errors import named_error
+from samesock.unix import dispatch, ends
+from samesock.winsock import beside, blocking, control, sockaddr
+from samesock.winsock.calls import calls
+from samesock.winsock.names import MSG_DONTWAIT, MSG_NOSIGNAL
+
+MOST_BUFFERS: Final = 1024
+"""POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
+
+PIECE: Final = 1 << 20
+"""Bytes that one call sends: a non-blocking send far beyond the buffer is slow (Microsoft's KB 823764), and a part of
+a bytes object is copied, since ctypes has no address of read-only memory."""
+
+DONTWAIT_PIECE: Final = 4096
+"""Bytes that a waiting stream socket sends with MSG_DONTWAIT: a socket that is writable takes so many at once."""
+
+_PEEK: Final = int(_socket.MSG_PEEK)
+_TRUNC: Final = int(_socket.MSG_TRUNC)
+_CTRUNC: Final = int(_socket.MSG_CTRUNC)
+_WAITALL: Final = int(_socket.MSG_WAITALL)
+
+_WSAEWOULDBLOCK, _WSAENOTCONN, _WSAESHUTDOWN = 10035, 10057, 10058
+_ICMP_ERRORS: Final = (10054, 10052)  # WSAECONNRESET, WSAENETRESET
 
 
 class MessageMethods:
     """See the module's head. Each method's promise is the standard library's on POSIX."""
 
     __slots__ = ()
+
+    def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
+        """Send the buffers one after the other, with control messages `(level, type, data)` beside a datagram.
+
+        Returns the bytes sent, of which a stream may take fewer. `OSError`: EMSGSIZE for more than 1,024 buffers
+        or too long a datagram, EOPNOTSUPP for a control message that the system does not send, EINVAL for one that
+        it cannot be. `BlockingIOError` and `TimeoutError` as any send.
+
+        Portability:
+            Linux, macOS, FreeBSD: native. Windows: emulated; Wine sends no control messages (EOPNOTSUPP).
+
+        References: POSIX `sendmsg`; Winsock `WSASend`, `WSASendMsg`.
+        """
+        if ends.by_reference.get(ref(self)) is not None:
+            return dispatch.MessageMethods.sendmsg(self, buffers, ancdata, flags, address)
+        views = _readable(buffers)
+        messages = _control(ancdata)
+        flags = operator.index(flags)
+        family, stream = int(calls.family(self)), _is_stream(self)
+        target = b"" if address is None or stream else sockaddr.encode(family, address)
+        sys.audit("socket.sendmsg", self, address)
+        _check_open(self, "sendmsg()")
+        if len(views) > MOST_BUFFERS:
+            raise named_error("EMSGSIZE", f"sendmsg() of {len(views)} buffers; {MOST_BUFFERS} is the most")
+        if not stream:
+            return _sent_message(self, views, beside.encoded(family, messages), flags, target)
+        if messages:
+            raise named_error("EOPNOTSUPP", "sending control messages over a stream socket")
+        return _sent_down_the_stream(self, views, flags)
+
+    def recvmsg(
+        self: Any, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, Any, int, Any]:
+        """Take a message, or what a stream has: `(data, control messages, flags, address)`.
+
+        `MSG_TRUNC` in the flags tells of a datagram longer than `bufsize`, `MSG_CTRUNC` of control messages that did
+        not fit into `ancbufsize` bytes, counted by `CMSG_SPACE`. The address is `None` for a stream. An ICMP error
+        is told by a connected socket alone (`ConnectionRefusedError`).
+
+        Portability:
+            Linux, macOS, FreeBSD: native. Windows: emulated.
+
+        References: POSIX `recvmsg`; Winsock `WSARecv`, `WSARecvMsg`.
+        """
+        if ends.by_reference.get(ref(self)) is not None:
+            method: Any = getattr(dispatch.MessageMethods, "recvmsg", None) or _refuse
+            return method(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
+        size = operator.index(bufsize)
+        if size < 0:
+            raise ValueError("negative buffer size in recvmsg()")
+        data = bytearray(size)
+        count, *rest = _received(self, [memoryview(data)], ancbufsize, flags, "recvmsg")
+        return bytes(data[:count]), *rest
+
+    def recvmsg_into(
+        self: Any, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, Any, int, Any]:
+        """As `recvmsg`, into the program's own writable buffers: `(bytes, control messages, flags, address)`.
+
+        Portability:
+            Linux, macOS, FreeBSD: native. Windows: emulated.
+
+        References: POSIX `recvmsg`; Winsock `WSARecv`, `WSARecvMsg`.
+        """
+        if ends.by_reference.get(ref(self)) is not None:
+            method: Any = getattr(dispatch.MessageMethods, "recvmsg_into", None) or _refuse
+            return method(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
+        views = _writable(buffers)
+        if len(views) > MOST_BUFFERS:
+            raise named_error(
+                "EMSGSIZE", f"recvmsg_into() of {len(views)} buffers; {MOST_BUFFERS} is the most"
+            )
+        return _received(self, views, ancbufsize, flags, "recvmsg_into")
+
+
+_OURS: Final = MSG_DONTWAIT | MSG_NOSIGNAL
+
+
+def _refuse(*_: object) -> Any:
+    raise named_error("EOPNOTSUPP", "recvmsg() on a Unix socket")
+
+
+def _check_open(sock: Any, tried: str) -> None:
+    """EBADF for a closed socket, which Winsock would look for under number -1."""
+    if calls.fileno(sock) < 0:
+        raise named_error("EBADF", tried)
+
+
+# ---- the calls
+
+
+def _sent_message(sock: Any, views: list[memoryview], encoded: bytes, flags: int, target: bytes) -> int:
+    """Send one datagram; an ICMP error that an earlier one has caused is a connected socket's alone."""
+    plain = flags & ~_OURS
+    while True:
+        try:
+            sent: int = _made(sock, True, flags, calls.send_message, views, encoded, plain, target)
+            return sent
+        except OSError as error:
+            code = getattr(error, "winerror", None)
+            if code == _WSAENOTCONN and not target:
+                raise named_error("EDESTADDRREQ", "sendmsg()", code=code) from None
+            if code not in _ICMP_ERRORS:
+                raise
+            if _is_connected(sock):
+                raise named_error("ECONNREFUSED", "sendmsg()", code=code) from None
+
+
+def _sent_down_the_stream(sock: Any, views: list[memoryview], flags: int) -> int:
+    """Send down a stream: all of it if the socket waits, a piece else, as BSD does.
+
+    What waits is sent by pieces, so that Ctrl+C has its turn between two of them. An error after the first piece is
+    the next call's.
+    """
+    plain = flags & ~_OURS
+    whole = calls.gettimeout(sock) is None and not flags & MSG_DONTWAIT
+    if flags & MSG_DONTWAIT and calls.gettimeout(sock) != 0:
+        views = _first(views, DONTWAIT_PIECE)
+    total = sum(view.nbytes for view in views)
+    sent: int = _made(sock, True, flags, calls.send_vector, _first(views, PIECE), plain)
+    while whole and 0 < sent < total:
+        try:
+            rest = _first(_behind(views, sent), PIECE)
+            sent += _made(sock, True, flags, calls.send_vector, rest, plain)
+        except OSError:
+            break
+    return sent
+
+
+def _received(
+    sock: Any, views: list[memoryview], ancbufsize: int, flags: int, name: str
+) -> tuple[int, Any, int, Any]:
+    """One message, or for a waiting stream with MSG_WAITALL as many pieces as fill the buffers."""
+    room = operator.index(ancbufsize)
+    flags = operator.index(flags)
+    if not 0 <= room <= 2**31 - 1:
+        raise ValueError(f"invalid ancillary data buffer length in {name}()")
+    wanted = sum(view.nbytes for view in views)
+    _check_open(sock, f"{name}()")
+    stream = _is_stream(sock)
+    plain = flags & ~(_OURS | _WAITALL)
+    got = _taken(sock, stream, views, plain, flags)
+    count = got.size
+    if stream and flags & _WAITALL and not flags & (_PEEK | MSG_DONTWAIT):
+        count = _filled(sock, views, count, wanted, plain)
+    messages, lost = control.fitted(got.control, room)
+    told = (_TRUNC if got.truncated else 0) | (_CTRUNC if lost or got.control_lost else 0)
+    return count, messages, told, got.address
+
+
+def _filled(sock: Any, views: list[memoryview], count: int, wanted: int, flags: int) -> int:
+    """Go on until the buffers are full: the loop that MSG_WAITALL is, for a socket that waits without end.
+
+    Neither Linux nor Winsock obeys the flag on a non-blocking socket, and one with a time-out is such a one below.
+    An error after the first piece is the next call's, as on BSD.
+    """
+    while 0 < count < wanted and calls.gettimeout(sock) is None:
+        try:
+            more = _taken(sock, True, _behind(views, count), flags, flags).size
+        except OSError:
+            break
+        if more == 0:
+            break
+        count += more
+    return count
+
+
+def _taken(sock: Any, stream: bool, views: list[memoryview], plain: int, flags: int) -> control.Received:
+    """One call that receives, with Winsock's errors turned into what BSD would do instead."""
+    while True:
+        try:
+            got: control.Received
+            if stream:
+                got = _made(sock, False, flags, calls.receive_vector, views, plain)
+            else:
+                # All control data that there can be is asked for: the program's size counts POSIX's forms.
+                got = _made(sock, False, flags, calls.receive_message, views, control.ROOM, plain)
+            return got
+        except OSError as error:
+            code = getattr(error, "winerror", None)
+            if code == _WSAESHUTDOWN:  # after one's own SHUT_RD: the end of the stream
+                return control.NOTHING
+            if code not in _ICMP_ERRORS or stream:
+                raise
+            # An ICMP error that some earlier datagram of this socket has caused.
+            if _is_connected(sock):
+                raise named_error("ECONNREFUSED", "recvmsg()", code=code) from None
+
+
+def _is_stream(sock: Any) -> bool:
+    """Whether the socket is a stream; all others keep their messages apart."""
+    return int(calls.type(sock)) & 0xF == _socket.SOCK_STREAM
+
+
+def _is_connected(sock: Any) -> bool:
+    try:
+        calls.getpeername(sock)
+    except OSError:
+        return False
+    return True
+
+
+def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Make the call as the socket's mode has it: without end, at once, or until the time-out has passed."""
+    timeout = calls.gettimeout(sock)
+    if flags & MSG_DONTWAIT and timeout != 0:
+        if not calls.wait(sock, writing, 0.0):
+            raise named_error("EWOULDBLOCK", f"{function.__name__}() with MSG_DONTWAIT", code=_WSAEWOULDBLOCK)
+        return blocking.call(function, sock, *arguments)
+    if not timeout:
+        return blocking.call(function, sock, *arguments)
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return blocking.call(function, sock, *arguments)
+        except BlockingIOError:
+            left = deadline - time.monotonic()
+            if left <= 0 or not blocking.call(calls.wait, sock, writing, left):
+                raise TimeoutError("timed out") from None
+
+
+# ---- what the program gives
+
+
+def _items(given: Any, method: str, place: int) -> list[Any]:
+    try:
+        return list(given)
+    except TypeError:
+        raise TypeError(f"{method}() argument {place} must be an iterable") from None
+
+
+def _bytes_of(item: Any) -> memoryview:
+    """The object's memory as plain bytes; `BufferError` if it lies in pieces."""
+    view = memoryview(item)
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    return view.cast("B") if view.nbytes else memoryview(b"")
+
+
+def _readable(buffers: Any) -> list[memoryview]:
+    return [_bytes_of(item) for item in _items(buffers, "sendmsg", 1)]
+
+
+def _writable(buffers: Any) -> list[memoryview]:
+    text = "recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers"
+    views = []
+    for item in _items(buffers, "recvmsg_into", 1):
+        try:
+            view = memoryview(item)
+        except TypeError:
+            raise TypeError(text) from None
+        if view.readonly or not view.c_contiguous:
+            raise TypeError(text)
+        views.append(view.cast("B") if view.nbytes else memoryview(bytearray()))
+    return views
+
+
+def _control(ancdata: Any) -> list[control.Message]:
+    messages = []
+    for item in _items(ancdata, "sendmsg", 2):
+        if not isinstance(item, tuple) or len(item) != 3:
+            raise TypeError("sendmsg() argument 2 must be an iterable of tuples (level, type, data)")
+        level, number, data = item
+        messages.append((operator.index(level), operator.index(number), bytes(_bytes_of(data))))
+    return messages
+
+
+def _first(views: Iterable[memoryview], most: int) -> list[memoryview]:
+    """The beginning of the buffers, at most so many bytes."""
+    kept = []
+    for view in views:
+        kept.append(view[:most])
+        most -= kept[-1].nbytes
+        if not most:
+            break
+    return kept
+
+
+def _behind(views: Iterable[memoryview], count: int) -> list[memoryview]:
+    """The buffers without their first `count` bytes."""
+    kept = []
+    for view in views:
+        if count < view.nbytes:
+            kept.append(view[count:])
+        count = max(0, count - view.nbytes)
+    return kept
