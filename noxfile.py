@@ -204,3 +204,17 @@ if sys.platform == "linux":  # The emulation of Unix sockets, tested where the s
     test_session("tests-emulated", EMULATED_ON, {"SAMESOCK_UNIX": "emulated"})
 for one in WINE_PYTHONS:
     wine_session(one)
+
+
+@nox.session(python=find_python(EMULATED_ON))
+def docs(session: nox.Session) -> None:
+    """The documentation's site, from nothing, into docs/_build/html; a warning is an error."""
+    begin(session)
+    session.install(*nox.project.dependency_groups(PROJECT, "docs"))
+    install(session, "test")
+    session.run("mypy", "--cache-dir=.mypy_cache/docs", "docs/_generate")
+    site = ROOT / "docs" / "_build" / "html"
+    shutil.rmtree(site.parent, ignore_errors=True)
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(site))
+    session.env["SAMESOCK_SITE"] = str(site)
+    run_tests(session, "python", "-m", "pytest", "tests/docs")

@@ -18,6 +18,7 @@ version = release = samesock.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "_generate.extension"]
 exclude_patterns = ["_build", "_generate", "decisions/README.md"]
 nitpicky = False
+smartquotes = False
 default_role = "code"  # docstrings have single backticks, as the rest of the code's prose
 
 myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist"]

@@ -96,11 +96,11 @@ class Reference(SphinxDirective):
 
 
 def own_names(module: str) -> list[str]:
-    """What the reference shows of a module: its `__all__`, or its names, less what is the standard library's."""
+    """What the reference shows of a module: its public names, less what is the standard library's."""
     loaded = importlib.import_module(module)
-    listed = getattr(loaded, "__all__", None)
-    candidates = listed if listed is not None else [name for name in vars(loaded) if name[:1] != "_"]
-    return [name for name in dict.fromkeys(candidates) if is_own(getattr(loaded, name))]
+    names = [*getattr(loaded, "__all__", ()), *(name for name in list(vars(loaded)) if name[:1] != "_")]
+    listed = getattr(loaded, "__all__", None) if module != "samesock" else None
+    return [name for name in dict.fromkeys(listed or names) if is_own(getattr(loaded, name))]
 
 
 def is_own(thing: object) -> bool:
@@ -134,7 +134,7 @@ class Portability(SphinxDirective):
             row = nodes.container(classes=["ss-portability-row"])
             who = nodes.paragraph(classes=["ss-portability-who"])
             who += nodes.Text(", ".join(claim.platforms))
-            what, messages = self.state.inline_text(claim.text, self.lineno)
+            what, messages = self.state.inline_text(claim.text.removesuffix("."), self.lineno)
             text = nodes.paragraph("", "", *marked(what), *messages, classes=["ss-portability-what"])
             row += [who, text] if claim.platforms else [text]
             box += row
@@ -155,10 +155,10 @@ def marked(inline: list[nodes.Node]) -> list[nodes.Node]:
     return found
 
 
-def convert_blocks(
-    app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]
-) -> None:
+def convert_blocks(app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]) -> None:
     """autodoc's hook: the block of a docstring as the directive above."""
+    if lines and lines[0].startswith("Alias for field number"):
+        lines.clear()  # a named tuple's own words, which say nothing
     block = blocks.find(lines)
     if block is not None:
         lines[block.start : block.end] = ["", ".. portability::", "", f"   {block.text}", ""]
@@ -168,16 +168,36 @@ def convert_blocks(
             break
 
 
-class Pictures(SphinxDirective):
-    """`{pictures}`: what the benchmarks were run on, and every picture of them under its title."""
+def plain_defaults(
+    app: Sphinx, what: str, name: str, thing: object, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """autodoc's hook: a default as its reader writes it, `AF_INET` and not `_c.AF_INET`."""
+    return signature and signature.replace("=_c.", "=").replace("= _c.", "= "), returns
+
+
+class Machine(SphinxDirective):
+    """`{machine}`: what the benchmarks were run on, and when."""
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(pictures.DATA))
-        machine = pictures.machine()
-        lines = ["", *(f"- **{key}**: {value}" for key, value in machine.items()), ""]
-        drawn = pictures.draw_all()
-        for one in drawn:
-            lines += [f"## {one.title}", "", "```{raw} html", f'<div class="ss-picture">{one.svg}</div>', "```", ""]
+        return parsed(self, "\n".join(f"- {key}: {value}" for key, value in pictures.machine().items()))
+
+
+class Pictures(SphinxDirective):
+    """`{pictures}`: every picture of the benchmarks, under its title."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(pictures.DATA))
+        lines: list[str] = []
+        for one in pictures.draw_all():
+            lines += [
+                f"## {one.title}",
+                "",
+                "```{raw} html",
+                f'<div class="ss-picture">{one.svg}</div>',
+                "```",
+                "",
+            ]
         return parsed(self, "\n".join(lines))
 
 
@@ -191,9 +211,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry."""
     app.add_directive("generated", Generated)
     app.add_directive("pages", Pages)
+    app.add_directive("machine", Machine)
     app.add_directive("pictures", Pictures)
     app.add_directive("reference", Reference)
     app.add_directive("portability", Portability)
     app.connect("autodoc-process-docstring", convert_blocks)
+    app.connect("autodoc-process-signature", plain_defaults)
     app.connect("build-finished", write_page)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -101,6 +101,12 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(apply));
   addEventListener("hashchange", recall);
+  document.querySelector("nav").addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-section]");
+    if (!link) return;
+    event.preventDefault(); // the address after the # is the filter's
+    document.getElementById(link.dataset.section).scrollIntoView();
+  });
   document.querySelector("main").addEventListener("click", (event) => {
     const row = event.target.closest("tr.row");
     const button = row && row.querySelector("button");

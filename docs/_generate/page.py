@@ -19,16 +19,24 @@ HERE = Path(__file__).resolve().parent
 
 def render(facts: Facts, version: str) -> str:
     """The page."""
+    sections = [section for section in _sections(facts) if section]
     parts = {
         "version": escape(version),
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
         "script": (HERE / "page.js").read_text(encoding="utf-8"),
         "platforms": "".join(map(_platform_choice, facts.platforms)),
         "words": "".join(map(_word_choice, WORDS)),
-        "sections": "".join(section for section in _sections(facts) if section),
+        "links": "".join(map(_link, sections)),
+        "sections": "".join(sections),
     }
     template = (HERE / "page.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+
+
+def _link(section: str) -> str:
+    """Where one of the tables begins."""
+    name, title = re.findall(r'<section id="(\w+)"><h2>([^<]+?) ?<', section)[0]
+    return f'<a href="#{name}" data-section="{name}">{title}</a>'
 
 
 def _platform_choice(one: Platform) -> str:

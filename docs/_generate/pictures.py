@@ -1,8 +1,8 @@
 """The benchmarks as pictures: `docs/benchmarks.json` in, SVG text out, by matplotlib.
 
-A picture is chosen by the shape of a benchmark's figures, not by its title, so that a new benchmark of a known shape has
-its picture at once. Colours are the page's own (`currentColor` and CSS variables), so that one picture serves a light
-and a dark page. The same figures give the same text, byte for byte. What must never be put here: a figure.
+A picture is chosen by the shape of a benchmark's figures, not by its title, so that a new benchmark of a known shape
+has its picture at once. Colours are the page's own (`currentColor` and CSS variables), so that one picture serves a
+light and a dark page. The same figures give the same text, byte for byte. What must never be put here: a figure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,8 +30,6 @@ PAGE_COLOURS = {
     OURS: "var(--ss-ours, #0b5c8a)",
     THEIRS: "var(--ss-theirs, #b5651d)",
 }
-STEPS = ("#0b5c8a", "#3f8fbf", "#8cc3e3", "#b5651d", "#d99a5b", "#f0cfa5", "#5f7d3a", "#98b46b", "#c9dba8")
-STEPS += ("#7a5195", "#a983c0", "#8a8f98")
 
 
 class Picture(NamedTuple):
@@ -63,19 +62,18 @@ def draw_all(path: Path = DATA) -> list[Picture]:
 
 def draw(title: str, figures: Figures) -> list[Picture]:
     """What can be drawn of one table: its ratios, its growth, its steps."""
-    rows = [row for row in figures if isinstance(row, dict)]
     made: list[Picture] = []
-    ratios = [row for row in rows if row.get("quartiles") and row.get("ratio") is not None]
+    ratios = [row for row in figures if row.get("quartiles") and row.get("ratio") is not None]
     growth = _series(ratios)
     if growth:
-        made.append(_picture(title, lambda axes: _draw_growth(axes, growth), 3.6, _say_growth(growth)))
+        made.append(_picture(title, partial(_draw_growth, lines=growth), 3.6, _say_growth(growth)))
     elif ratios:
         height = 1.1 + 0.42 * len(ratios)
-        made.append(_picture(title, lambda axes: _draw_ratios(axes, ratios), height, _say_ratios(ratios)))
-    for row in rows:
+        made.append(_picture(title, partial(_draw_ratios, rows=ratios), height, _say_ratios(ratios)))
+    for row in figures:
         if isinstance(row.get("steps"), dict):
             steps = {name: float(step["us"]) for name, step in row["steps"].items()}
-            made.append(_picture(title, lambda axes: _draw_steps(axes, steps), 4.4, _say_steps(steps)))
+            made.append(_picture(title, partial(_draw_steps, steps=steps), 4.4, _say_steps(steps)))
     return made
 
 
@@ -106,7 +104,12 @@ def _draw_ratios(axes: Axes, rows: Figures) -> None:
         axes.plot([low, high], [place, place], color=colour, linewidth=5, alpha=0.35, solid_capstyle="round")
         axes.plot([ratio], [place], "o", color=colour, markersize=7)
         axes.annotate(
-            f"{ratio:.2f}", (max(high, ratio), place), (7, 0), textcoords="offset points", va="center", color=SOFT
+            f"{ratio:.2f}",
+            (max(high, ratio), place),
+            (7, 0),
+            textcoords="offset points",
+            va="center",
+            color=SOFT,
         )
         if row.get("target"):
             axes.plot([float(row["target"])], [place], "|", color=THEIRS, markersize=13, markeredgewidth=2)
@@ -116,21 +119,27 @@ def _draw_ratios(axes: Axes, rows: Figures) -> None:
     least = min(min(float(row["ratio"]), *map(float, row["quartiles"])) for row in rows)
     most = max(max(float(row["ratio"]), *map(float, row["quartiles"])) for row in rows)
     axes.set_xlim(0 if least < 0.6 else 0.6, max(1.25, most * 1.12))
-    axes.set_xlabel("times the other's figure (1 = equal); dot: median, bar: quartiles, mark: wanted at least")
+    axes.set_xlabel("ratio to the other's figure; 1 is equal")
 
 
 def _draw_growth(axes: Axes, lines: dict[str, list[tuple[int, float]]]) -> None:
-    colours = [OURS, THEIRS, NOISE, STEPS[6]]
+    colours = [OURS, THEIRS, NOISE, INK]
+    above = sorted(lines, key=lambda name: lines[name][-1][1])
     for (name, points), colour in zip(lines.items(), colours, strict=False):
-        numbers, values = zip(*points, strict=True)
-        axes.plot(numbers, values, "o-", color=colour, linewidth=2)
-        axes.annotate(name, points[-1], (8, 0), textcoords="offset points", va="center", color=colour)
+        xs, ys = zip(*points, strict=True)
+        axes.plot(xs, ys, "o-", color=colour, linewidth=2)
+        shift = 6 * (
+            2 * above.index(name) - len(above) + 1
+        )  # so that names of lines that end together do not collide
+        axes.annotate(name, points[-1], (8, shift), textcoords="offset points", va="center", color=colour)
     axes.set_xscale("log")
     axes.set_yscale("log")
     numbers = sorted({number for points in lines.values() for number, _ in points})
     axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
     axes.set_xticks([], minor=True)
     axes.set_xlim(numbers[0] / 1.5, numbers[-1] * 8)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.set_xlabel("how many are registered")
     axes.set_ylabel("ms for one event (lower is better)")
 
@@ -144,7 +153,11 @@ def _draw_steps(axes: Axes, steps: dict[str, float]) -> None:
         colour = NOISE if name.startswith("TCP") else OURS
         axes.barh([place], [share], color=colour, height=0.66)
         axes.annotate(
-            f"{share:,.0f} us, {share / total:.0%}", (share, place), (5, 0), textcoords="offset points", va="center",
+            f"{share:,.0f} us, {share / total:.0%}",
+            (share, place),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
             color=SOFT,
         )
     axes.set_yticks(places, names)
@@ -174,7 +187,7 @@ def _picture(title: str, draw_on: Callable[[Axes], None], height: float, summary
     from matplotlib.figure import Figure
 
     slug = re.sub(r"\W+", "-", title.lower()).strip("-")
-    style: dict[str, Any] = {
+    style: Any = {
         "svg.hashsalt": slug,
         "svg.fonttype": "none",
         "font.family": "sans-serif",
@@ -209,8 +222,9 @@ def _for_a_page(svg: str, slug: str, title: str, summary: str) -> str:
     text = re.sub(r"\bid=\"", f'id="{slug}-', text)
     text = re.sub(r"url\(#", f"url(#{slug}-", text)
     text = re.sub(r"xlink:href=\"#", f'xlink:href="#{slug}-', text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font: \1px inherit; font-family: inherit; font-size: \1px", text)
+    text = re.sub(
+        r"font: ([\d.]+)px [^;\"]+", r"font: \1px inherit; font-family: inherit; font-size: \1px", text
+    )
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     label = f"{title}. {summary}".replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-

@@ -25,9 +25,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def support(words: Sequence[str]) -> str:
-    """The words of one feature, each as a mark that the style sheet colours."""
-    return " or ".join(f"[{word}]{{.ss-{word}}}" for word in words)
+def support(platform: Platform, words: Sequence[str]) -> str:
+    """The words of one feature, each as a mark that the style sheet colours; only framed where no run has shown it."""
+    expected = "" if platform.seen else " .ss-expected"
+    return " or ".join(f"[{word}]{{.ss-{word}{expected}}}" for word in words)
 
 
 def heading(platform: Platform) -> str:
@@ -38,7 +39,10 @@ def heading(platform: Platform) -> str:
 def features(facts: Facts) -> str:
     """Feature by platform."""
     rows = [
-        [f"[`{name}`](#feature-{name})", *(support(one.features.get(name, ())) for one in facts.platforms)]
+        [
+            f"[`{name}`](#feature-{name})",
+            *(support(one, one.features.get(name, ())) for one in facts.platforms),
+        ]
         for name in facts.meanings
     ]
     return table(["feature", *map(heading, facts.platforms)], rows)

@@ -5,7 +5,8 @@ import os
 
 import samesock as socket
 
-path = socket.unix_path(f"tutorial-{os.getpid()}")  # short enough everywhere, and this user's alone
+# Short enough everywhere, and in a directory of this user's alone.
+path = socket.unix_path(f"tutorial-{os.getpid()}")
 
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 listener.bind(path)

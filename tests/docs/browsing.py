@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,16 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-SECONDS = 60
-"""For one answer: a browser's start on a busy machine takes its time."""
+IN_PLACE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The protocol's pipes are the browser's descriptors 3 and 4. The first pipe's numbers are the lower ones, so neither
+is overwritten before it is copied."""
+SECONDS = 300
+"""After which a browser is ended in any case: it cannot outlive a run that hangs."""
 
 
 def find_browser() -> str | None:
@@ -51,6 +60,8 @@ class Page:
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.loaded = False
+        self.address = ""
+        """What the page is about, for whoever opens it again."""
 
     def attach(self) -> None:
         """Make a page, and follow it."""
@@ -122,8 +133,9 @@ class Page:
     def click(self, selector: str) -> None:
         """A click with the mouse in the middle of the first element of that selector."""
         box = self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
@@ -131,7 +143,11 @@ class Page:
     def show(self, width: int, height: int, dark: bool) -> None:
         """The size of the window, and whether its user likes it dark."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -154,19 +170,15 @@ def browser(program: str, profile: Path) -> Iterator[Page]:
     receiving, from_browser = os.pipe()
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's own refuses root
 
-    def in_place() -> None:
-        # The protocol's pipes are descriptors 3 and 4; copies first, for the case that these numbers are ours.
-        one, other = os.dup(to_browser), os.dup(from_browser)
-        os.dup2(one, 3)
-        os.dup2(other, 4)
-
     process = subprocess.Popen(
-        [program, *FLAGS, *sandbox, f"--user-data-dir={profile}"],
+        [
+            *(sys.executable, "-c", IN_PLACE, str(to_browser), str(from_browser)),
+            *(program, *FLAGS, *sandbox, f"--user-data-dir={profile}"),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=in_place,
-        close_fds=False,
+        pass_fds=(to_browser, from_browser),
     )
     os.close(to_browser)
     os.close(from_browser)

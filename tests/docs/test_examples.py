@@ -20,6 +20,7 @@ EXAMPLES = [
     for folder in FOLDERS
     for path in sorted(folder.glob("*.py"))
 ]
+PAGES = [page for folder in FOLDERS for page in sorted(folder.glob("*.md"))]
 INCLUDED = re.compile(r"^```\{literalinclude\} (\S+)$", re.MULTILINE)
 OVER_WINSOCK = hasattr(socket.socket, "share")
 SECONDS = 50
@@ -35,7 +36,9 @@ def shown(program: Path) -> str:
 
 def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """The program in an interpreter of its own, where any warning is an error."""
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)), PYTHONIOENCODING="utf-8")
+    environment = dict(
+        os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)), PYTHONIOENCODING="utf-8"
+    )
     return subprocess.run(
         [sys.executable, "-W", "error", str(program)],
         cwd=folder,
@@ -65,7 +68,9 @@ def test_every_file_is_on_a_page(folder):
     assert included == files
 
 
-@pytest.mark.parametrize("page", [page for folder in FOLDERS for page in folder.glob("*.md")], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [page for folder in FOLDERS for page in folder.glob("*.md")], ids=lambda page: page.stem
+)
 def test_an_output_follows_its_program(page):
     """On a page the output stands behind the program that prints it."""
     names = INCLUDED.findall(page.read_text(encoding="utf-8"))
