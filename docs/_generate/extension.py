@@ -42,6 +42,7 @@ class Generated(SphinxDirective):
         "meanings",
         "deviations",
         "reasons",
+        "options",
         "codes",
         "platforms",
     )

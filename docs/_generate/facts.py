@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,12 @@ ORDER = ("linux", "macos", "freebsd", "windows", "wine")
 
 WORDS = ("native", "emulated", "absent")
 
+USERS = "samesock"
+"""The implementation that programs have."""
+
+EMULATED = "samesock-emulated"
+"""The same with the emulation forced."""
+
 ERROR_FAMILIES = ((10000, 12000, "Winsock"), (0, 10000, "Win32"))
 """Which header a Windows code is from, by its number: winsock2.h has 10000 to 11999."""
 
@@ -34,6 +41,9 @@ class Deviation(NamedTuple):
     promise: str
     reason: str
     evidence: str
+    implementation: str = USERS
+    """Whose it is: `samesock`'s as a program has it, or that of a way of running it which only tests and
+    `SAMESOCK_UNIX` have."""
 
 
 class Platform(NamedTuple):
@@ -50,6 +60,15 @@ class Platform(NamedTuple):
     notes: dict[str, str]
     deviations: tuple[Deviation, ...]
 
+    def deviation(self, identifier: str) -> Deviation | None:
+        """The one of that name which programs meet here, also where they meet it only with the emulation."""
+        return next((one for one in self.deviations if one.id == identifier and one in self.met), None)
+
+    @property
+    def met(self) -> tuple[Deviation, ...]:
+        """The deviations that programs meet; those of arrangements of the tests' own are left out."""
+        return tuple(one for one in self.deviations if one.implementation in (USERS, EMULATED))
+
 
 class Code(NamedTuple):
     """One of Windows' error codes, and what it becomes."""
@@ -64,9 +83,12 @@ class Option(NamedTuple):
     """One socket option by its meaning: what it is on each platform."""
 
     name: str
-    meaning: str
-    support: dict[str, str]
-    """Each platform's name, mapped to what the option is there."""
+    kind: str
+    """What a program gives and gets."""
+    sockets: str
+    """Which sockets have it."""
+    support: dict[str, tuple[str, ...]]
+    """Each platform's name, mapped to what its headers call the option; to nothing where it is absent."""
 
 
 class Facts(NamedTuple):
@@ -78,6 +100,11 @@ class Facts(NamedTuple):
     codes: tuple[Code, ...]
     options: tuple[Option, ...]
 
+    @property
+    def promises(self) -> dict[str, str]:
+        """Each deviation's name, mapped to the promise that is not kept."""
+        return {entry.id: entry.promise for one in self.platforms for entry in one.met}
+
 
 def gather(folder: Path = FOLDER) -> Facts:
     """The facts of this checkout."""
@@ -86,7 +113,8 @@ def gather(folder: Path = FOLDER) -> Facts:
     found = [parse(tomllib.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.toml")]
     platforms = sorted(found, key=lambda one: (_place(one.name), one.name))
     meanings = {name: feature.meaning for name, feature in FEATURES.items()}
-    return Facts(tuple(platforms), meanings, _codes(), _options())
+    options = _options([one.name for one in platforms])
+    return Facts(tuple(platforms), meanings, _codes(), options)
 
 
 def _place(name: str) -> int:
@@ -100,7 +128,13 @@ def parse(data: dict[str, Any]) -> Platform:
         for name, words in data["features"].items()
     }
     deviations = tuple(
-        Deviation(*(str(entry.get(field, "")) for field in Deviation._fields))
+        Deviation(
+            id=entry["id"],
+            promise=entry["promise"],
+            reason=entry["reason"],
+            evidence=entry["evidence"],
+            implementation=entry.get("implementation", USERS),
+        )
         for entry in data.get("deviations", ())
     )
     return Platform(
@@ -129,10 +163,20 @@ def _family(number: int) -> str:
     return next(family for low, high, family in ERROR_FAMILIES if low <= number < high)
 
 
-def _options() -> tuple[Option, ...]:
+def _options(platforms: Iterable[str]) -> tuple[Option, ...]:
     """The options of `samesock._options`, where this version has that module."""
     try:
-        importlib.import_module("samesock._options")
+        table: Any = importlib.import_module("samesock._options")
     except ImportError:
         return ()
-    return ()
+    return tuple(
+        Option(row.name, row.kind, row.of, {one: _header_names(row, one) for one in platforms})
+        for row in table.OPTIONS
+    )
+
+
+def _header_names(row: Any, platform: str) -> tuple[str, ...]:
+    """IPv4's name and IPv6's, where these are two. Wine's headers are Windows'."""
+    column = "windows" if platform == "wine" else platform
+    found = [encodings.get(column) for encodings in (row.encodings, row.ipv6) if encodings]
+    return tuple(dict.fromkeys(one.name for one in found if one is not None))

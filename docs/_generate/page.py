@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from _generate.facts import WORDS, Facts, Platform
-from _generate.tables import KEPT, NOT_RUN
+from _generate.facts import USERS, WORDS, Facts, Platform
+from _generate.tables import DEVIATES, DEVIATES_EMULATED, KEPT, NOT_RUN
 
 HERE = Path(__file__).resolve().parent
 
@@ -63,18 +63,17 @@ def _sections(facts: Facts) -> Iterable[str]:
         ["feature", *facts.platforms],
         [_feature_row(facts, name) for name in facts.meanings],
     )
-    promises = {entry.id: entry.promise for one in facts.platforms for entry in one.deviations}
     yield _section(
         "deviations",
         "Deviations",
         "Promises of BSD that a platform does not keep even through samesock, each with its evidence.",
         ["promise", *facts.platforms],
-        [_deviation_row(facts, identifier, promise) for identifier, promise in promises.items()],
+        [_deviation_row(facts, identifier, promise) for identifier, promise in facts.promises.items()],
     )
     yield _section(
         "options",
         "Socket options",
-        "What <code>samesock.options</code> has, by meaning.",
+        "What <code>samesock.options</code> has, by meaning, and what each platform's headers call it.",
         ["option", *facts.platforms],
         [_option_row(facts, number) for number in range(len(facts.options))],
     )
@@ -157,9 +156,10 @@ def _feature_row(facts: Facts, name: str) -> str:
 def _deviation_row(facts: Facts, identifier: str, promise: str) -> str:
     cells, notes, haystack = [], [], [identifier, promise]
     for one in facts.platforms:
-        entry = next((entry for entry in one.deviations if entry.id == identifier), None)
+        entry = one.deviation(identifier)
         if entry is not None:
-            cells.append(_cell(one, ["deviates"], '<b class="absent">deviates</b>'))
+            said = DEVIATES if entry.implementation == USERS else DEVIATES_EMULATED
+            cells.append(_cell(one, [said], f'<b class="absent">{said}</b>'))
             notes.append(
                 (one, f"<p>{_prose(entry.reason)}</p><p><i>Evidence:</i> {_prose(entry.evidence)}</p>")
             )
@@ -175,11 +175,14 @@ def _option_row(facts: Facts, number: int) -> str:
     option = facts.options[number]
     cells = []
     for one in facts.platforms:
-        said = option.support.get(one.name, "")
-        mark = f'<b class="{said}">{said}</b>' if said in WORDS else f"<code>{escape(said)}</code>"
-        cells.append(_cell(one, [said] if said in WORDS else [], mark if said else ""))
-    haystack = " ".join([option.name, option.meaning, *option.support.values()])
-    return _row("", haystack, [_named(option.name, option.meaning, False), *cells])
+        names = option.support.get(one.name, ())
+        marks = "<br>".join(f"<code>{escape(name)}</code>" for name in names)
+        cells.append(_cell(one, ["native" if names else "absent"], marks or '<b class="absent">absent</b>'))
+    meaning = f"{option.kind}; {option.sockets} sockets"
+    haystack = " ".join(
+        [option.name, meaning, *(name for names in option.support.values() for name in names)]
+    )
+    return _row("", haystack, [_named(option.name, meaning, False), *cells])
 
 
 def _cell(one: Platform, words: Sequence[str], content: str) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from _generate.facts import Facts, Platform
+from _generate.facts import USERS, Facts, Platform
 
 KEPT = "kept"
 NOT_RUN = "not run"
+DEVIATES = "deviates"
+DEVIATES_EMULATED = "deviates when emulated"
 
 
 def cell(text: str) -> str:
@@ -64,34 +66,51 @@ def meanings(facts: Facts) -> str:
 
 def deviations(facts: Facts) -> str:
     """Deviation by platform."""
-    promises = {entry.id: entry.promise for one in facts.platforms for entry in one.deviations}
-    rows = []
-    for identifier, promise in promises.items():
-        row = [f"[`{identifier}`](#deviation-{identifier})", promise]
-        for one in facts.platforms:
-            here = any(entry.id == identifier for entry in one.deviations)
-            row.append(mark_of(one, here))
-        rows.append(row)
+    rows = [
+        [
+            f"[`{identifier}`](#deviation-{identifier})",
+            promise,
+            *(mark_of(one, identifier) for one in facts.platforms),
+        ]
+        for identifier, promise in facts.promises.items()
+    ]
     return table(["deviation", "what BSD promises", *map(heading, facts.platforms)], rows)
 
 
-def mark_of(platform: Platform, here: bool) -> str:
-    """Whether a platform keeps a promise; of one that nobody has run, nothing is said but what is expected."""
-    if here:
-        return "[deviates]{.ss-absent}"
+def mark_of(platform: Platform, identifier: str) -> str:
+    """Whether a platform keeps a promise; of one that nobody has run, nothing is said to be kept."""
+    entry = platform.deviation(identifier)
+    if entry is not None:
+        words = DEVIATES if entry.implementation == USERS else DEVIATES_EMULATED
+        return f"[{words}]{{.ss-absent{'' if platform.seen else ' .ss-expected'}}}"
     return f"[{KEPT}]{{.ss-native}}" if platform.seen else f"[{NOT_RUN}]{{.ss-not-run}}"
 
 
 def reasons(facts: Facts) -> str:
     """Each deviation's reason and evidence."""
     lines = []
-    for identifier in dict.fromkeys(entry.id for one in facts.platforms for entry in one.deviations):
+    for identifier in facts.promises:
         lines += [f"(deviation-{identifier})=", f"`{identifier}`"]
         for one in facts.platforms:
-            for entry in one.deviations:
-                if entry.id == identifier:
-                    lines += [f": *{one.title}*: {entry.reason}. Evidence: {entry.evidence}", ""]
+            entry = one.deviation(identifier)
+            if entry is not None:
+                where = "" if entry.implementation == USERS else ", with the emulation"
+                lines += [f": *{one.title}{where}*: {entry.reason}. Evidence: {entry.evidence}", ""]
     return "\n".join(lines)
+
+
+def options(facts: Facts) -> str:
+    """Option by platform, with the names that the headers have."""
+    if not facts.options:
+        return "This version has no table of options.\n"
+    rows = []
+    for option in facts.options:
+        row = [f"`{option.name}`", option.kind, option.sockets]
+        for one in facts.platforms:
+            names = option.support.get(one.name, ())
+            row.append(", ".join(f"`{name}`" for name in names) or support(one, ["absent"]))
+        rows.append(row)
+    return table(["option", "value", "sockets", *map(heading, facts.platforms)], rows)
 
 
 def codes(facts: Facts) -> str:

@@ -52,13 +52,36 @@ def test_every_deviation():
     for row in rows_of(text):
         identifier = re.findall(r"`([\w-]+)`", row[0])[0]
         for one, cell in zip(FACTS.platforms, row[2:], strict=True):
-            here = any(entry.id == identifier for entry in one.deviations)
+            here = any(entry.id == identifier for entry in one.met)
             assert ("deviates" in cell) == here
             assert ("[kept]" in cell) == (one.seen and not here)
     for one in FACTS.platforms:
-        for entry in one.deviations:
+        for entry in one.met:
             assert entry.id in text
             assert entry.evidence in tables.reasons(FACTS)
+
+
+def test_whose_a_deviation_is():
+    """What only the emulation does is said to be so, and what only an arrangement of the tests does is not shown."""
+    entries = [
+        Deviation("a", "promise a", "r", "e"),
+        Deviation("b", "promise b", "r", "e", facts.EMULATED),
+        Deviation("c", "promise c", "r", "e", "winsock-scripted"),
+    ]
+    one = Platform("linux", "Linux", True, "", {}, {}, {}, tuple(entries))
+    rows = rows_of(tables.deviations(Facts((one,), {}, (), ())))
+    assert [re.findall(r"\[([\w ]+)\]", row[2]) for row in rows] == [["deviates"], ["deviates when emulated"]]
+
+
+def test_options():
+    """An option's row has what each platform's headers call it, and the word `absent` where they have nothing."""
+    support = {"linux": ("TCP_USER_TIMEOUT",), "windows": ()}
+    made = Facts(FACTS.platforms, {}, (), (facts.Option("user_timeout", "seconds", "tcp", support),))
+    (row,) = rows_of(tables.options(made))
+    assert row[0] == "`user_timeout`"
+    for one, cell in zip(FACTS.platforms, row[3:], strict=True):
+        assert ("`TCP_USER_TIMEOUT`" in cell) == (one.name == "linux")
+        assert ("[absent]" in cell) == (one.name != "linux")
 
 
 def test_every_error_code():
