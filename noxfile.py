@@ -366,6 +366,27 @@ def coverage(session: nox.Session) -> None:
     session.run("python", "tests/packaging/covered.py", "95")
 
 
+@nox.session(python=find_python(EMULATED_ON))
+def docs(session: nox.Session) -> None:
+    """The documentation's site, from nothing, into docs/_build/html; a warning is an error."""
+    begin(session)
+    session.install(*nox.project.dependency_groups(PROJECT, "docs"))
+    install(session, "test")
+    session.run("mypy", "--cache-dir=.mypy_cache/docs", "docs/_generate")
+    site = ROOT / "docs" / "_build" / "html"
+    shutil.rmtree(site.parent, ignore_errors=True)
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(site))
+    session.env["SAMESOCK_SITE"] = str(site)
+    # The others need nothing that the ordinary sessions lack.
+    run_tests(
+        session,
+        "python",
+        "-m",
+        "pytest",
+        *(f"tests/docs/test_{one}.py" for one in ("site", "pictures", "page")),
+    )
+
+
 atexit.register(print_totals)
 for one in REQUIRED:
     test_session(f"tests-{one}", one, {})

@@ -17,7 +17,8 @@ class SSLSocket(ssl.SSLSocket, socket):  # type: ignore[misc]  # accept gives TL
     """`context.sslsocket_class = samesock.SSLSocket`, then `context.wrap_socket(sock)` as ever.
 
     Portability:
-        Linux, macOS, FreeBSD: native (not needed there). Windows: needed for AF_UNIX unless `install()` was called.
+        Linux, macOS, FreeBSD: native (not needed there). Windows: native or emulated, as the socket; needed for AF_UNIX
+        unless `install()` was called.
     """
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:

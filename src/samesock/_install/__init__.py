@@ -37,7 +37,8 @@ def install() -> None:
     Programs that look for the names when they are imported must be imported after it: see `samesock run`.
 
     Portability:
-        Windows: fills the gaps. Linux, macOS, FreeBSD: nothing to do, unless `SAMESOCK_UNIX=emulated`.
+        Windows: native or emulated, as `samesock.socket`. Linux, macOS, FreeBSD: native, so there is nothing to do,
+        unless `SAMESOCK_UNIX=emulated`.
     """
     global _patches  # noqa: PLW0603 -- one process has one standard library
     with _lock:
@@ -57,7 +58,11 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Take everything back. Unix sockets that are open become `samesock.socket`, and go on working."""
+    """Take everything back. Unix sockets that are open become `samesock.socket`, and go on working.
+
+    Portability:
+        Linux, macOS, FreeBSD, Windows: native.
+    """
     global _patches
     with _lock:
         if _patches is None:

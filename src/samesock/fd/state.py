@@ -136,7 +136,8 @@ def set_inheritable(thing: Thing, inheritable: bool, /) -> None:
     """Let child processes get it, or not. See `spawn_passing`, which gives one child exactly some.
 
     Portability:
-        Linux, macOS, FreeBSD, Windows: native; Wine: a socket's number means nothing in the child.
+        Linux, macOS, FreeBSD, Windows: native. Wine: native for files and pipes, absent for sockets: a socket's
+        number means nothing in the child.
     """
     one = resolve(thing, "making inheritable or not")
     sock = socket_object(thing)

@@ -20,7 +20,7 @@ def unix_path(name: str) -> str:
     says how many bytes are left); `PermissionError` naming the directory if it is not this user's alone.
 
     Portability:
-        Linux, macOS, FreeBSD: `$XDG_RUNTIME_DIR/samesock` or `/tmp/samesock-<uid>`. Windows:
+        Linux, macOS, FreeBSD: native, in `$XDG_RUNTIME_DIR/samesock` or `/tmp/samesock-<uid>`. Windows: native, in
         `%LOCALAPPDATA%\\samesock`, closed to other users.
     """
     if not name or name in (".", "..") or any(c in name for c in '/\\:\0<>"|?*'):

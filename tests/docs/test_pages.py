@@ -1,0 +1,52 @@
+"""What the pages name is there: tests, commands, and the names of the library."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    path for folder in ("", "tutorial", "guides", "reference") for path in (DOCS / folder).glob("*.md")
+)
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+NAME = re.compile(r"`(samesock(?:\.\w+)+)(?:\([^`]*\))?`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_named_tests_exist(page):
+    """A test that a page names as evidence is in the file that it names."""
+    for file, name in TEST.findall(page.read_text(encoding="utf-8")):
+        assert re.search(
+            rf"^(?:async )?def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE
+        ), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_named_names_exist(page):
+    """A name of the library's that a page gives in full can be imported, or is one of its files."""
+    for name in NAME.findall(page.read_text(encoding="utf-8")):
+        if name.endswith(".py"):
+            continue
+        module, found = "samesock", importlib.import_module("samesock")
+        for part in name.split(".")[1:]:
+            module = f"{module}.{part}"
+            try:
+                found = importlib.import_module(module)
+            except ImportError:
+                assert hasattr(found, part), f"{page.name}: {name}"
+                found = getattr(found, part)
+
+
+def test_security_names_its_evidence():
+    """Every promise of the security page names at least one test."""
+    text = (DOCS / "security.md").read_text(encoding="utf-8")
+    promises = text.partition("## What is protected")[2].partition("\n## ")[0]
+    entries = re.split(r"\n(?=[A-Z][^\n]*\n: )", promises)[1:]
+    assert len(entries) >= 8
+    for entry in entries:
+        assert TEST.search(entry), entry

@@ -1,0 +1,91 @@
+"""The pictures of the benchmarks show the figures that are on record."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="matplotlib is missing: it is in the dependency group `docs`")
+
+from _generate import pictures
+
+RATIOS = [
+    {"what": "ping-pong", "theirs": "socket", "ratio": 0.5, "quartiles": [0.4, 0.6], "target": 0.9},
+    {"what": "noise: itself", "theirs": "socket", "ratio": 1.1, "quartiles": [1.0, 1.2], "target": None},
+]
+GROWTH = [
+    {
+        "what": f"ms for one event, {number:,} sockets",
+        "theirs": "select",
+        "our_figure": 0.1,
+        "their_figure": number / 100,
+        "ratio": 1.0,
+        "quartiles": [0.9, 1.1],
+    }
+    for number in (10, 5000)
+]
+STEPS = [{"steps": {"TCP: connect": {"us": 30.0}, "the hello": {"us": 10.0}}}]
+
+
+def texts(svg: str) -> list[str]:
+    """The words in a picture."""
+    return [text for text in ET.fromstring(svg).itertext() if text.strip()]
+
+
+def test_what_is_on_record_has_pictures():
+    """Every table of ratios, growth or steps in benchmarks.json is drawn, under its own title."""
+    data = json.loads(pictures.DATA.read_text(encoding="utf-8"))
+    drawable = [
+        title
+        for name in sorted(data["benchmarks"])
+        for title, _, _, _, figures in data["benchmarks"][name].get("tables", ())
+        if any("quartiles" in row and "ratio" in row for row in figures)
+        or any("steps" in row for row in figures)
+    ]
+    assert drawable
+    assert [one.title for one in pictures.draw_all()] == drawable
+
+
+@pytest.mark.parametrize("figures", [RATIOS, GROWTH, STEPS], ids=["ratios", "growth", "steps"])
+def test_a_picture_is_one_whole_svg(figures):
+    """A picture is well-formed, says in words what it shows, takes its colours from the page, and loads nothing."""
+    (made,) = pictures.draw("A title & more", figures)
+    root = ET.fromstring(made.svg)
+    assert root.tag.endswith("svg")
+    assert made.summary in root.get("aria-label", "")
+    assert "currentColor" in made.svg
+    assert "<image" not in made.svg
+    for stand_in in pictures.PAGE_COLOURS:
+        assert stand_in not in made.svg.replace(f"var(--ss-ours, {stand_in})", "").replace(
+            f"var(--ss-theirs, {stand_in})", ""
+        )
+
+
+def test_the_figures_are_in_it():
+    """The medians are written beside their dots, and the names beside the rows."""
+    (made,) = pictures.draw("ratios", RATIOS)
+    assert {"0.50", "1.10", "ping-pong", "noise: itself"} <= set(texts(made.svg))
+
+
+def test_growth_is_a_line_for_each():
+    """Where one thing was measured at several numbers, there is a curve for each who did it."""
+    (made,) = pictures.draw("growth", GROWTH)
+    assert {"10", "5,000", "samesock.selectors", "select"} <= set(texts(made.svg))
+
+
+def test_the_same_figures_give_the_same_picture():
+    """A picture has no date and no chance in it, and two pictures share no identifier."""
+    one, again = (pictures.draw("ratios", RATIOS)[0].svg for _ in range(2))
+    assert one == again
+    other = pictures.draw("others", RATIOS)[0].svg
+    identifiers = [
+        {node.get("id") for node in ET.fromstring(svg).iter() if node.get("id")} for svg in (one, other)
+    ]
+    assert identifiers[0].isdisjoint(identifiers[1])
+
+
+def test_what_has_no_shape_has_no_picture():
+    """Figures of another kind are left to the tables."""
+    assert pictures.draw("printed", [{"printed": "text"}]) == []
