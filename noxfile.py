@@ -101,16 +101,16 @@ def run_tests(session: nox.Session, *command: str, external: bool = False) -> No
     finished[session.name] = True
 
 
-def run_suite(session: nox.Session, *command: str, workers: int, external: bool = False) -> None:
-    """Run the whole suite, several tests at once, under its own leak check.
+def run_patiently(
+    session: nox.Session, *command: str, together: tuple[str, ...] = (), external: bool = False
+) -> None:
+    """The same, and a test that fails, maybe for what else the machine had to do, is tried once more by itself.
 
-    A test that fails among others, on a machine that others may use, is tried once more by itself. What fails then,
-    too, is a failure; what does not is named at the end of the run.
+    `together` is for the first run alone. What fails twice is a failure; what does not is named at the end of the run.
     """
-    command = (*command, "--fd-leaks=error", "-o", f"cache_dir=.pytest_cache/{session.name}")
+    command = (*command, "-o", f"cache_dir=.pytest_cache/{session.name}")
     try:
-        parallel = (f"--numprocesses={workers}", "--dist=worksteal")
-        run_tests(session, *command, *parallel, external=external)
+        run_tests(session, *command, *together, external=external)
     except CommandFailed:
         failures = failures_in(REPORTS / f"{session.name}.xml")
         if not failures:
@@ -121,6 +121,12 @@ def run_suite(session: nox.Session, *command: str, workers: int, external: bool 
         session.run(*command, *again, report, *session.posargs, external=external)
         second_tries[session.name] = failures
         finished[session.name] = True
+
+
+def run_suite(session: nox.Session, *command: str, workers: int, external: bool = False) -> None:
+    """Run the whole suite, several tests at once, under its own leak check."""
+    together = (f"--numprocesses={workers}", "--dist=worksteal")
+    run_patiently(session, *command, "--fd-leaks=error", together=together, external=external)
 
 
 def suite_in(report: Path) -> ET.Element:
@@ -378,13 +384,8 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(site))
     session.env["SAMESOCK_SITE"] = str(site)
     # The others need nothing that the ordinary sessions lack.
-    run_tests(
-        session,
-        "python",
-        "-m",
-        "pytest",
-        *(f"tests/docs/test_{one}.py" for one in ("site", "pictures", "page")),
-    )
+    checks = (f"tests/docs/test_{one}.py" for one in ("site", "pictures", "page"))
+    run_patiently(session, "python", "-m", "pytest", *checks)
 
 
 atexit.register(print_totals)
