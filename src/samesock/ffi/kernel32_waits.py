@@ -33,6 +33,9 @@ WAIT_TIMEOUT: Final = 0x00000102
 WAIT_FAILED: Final = 0xFFFFFFFF
 INFINITE: Final = 0xFFFFFFFF
 
+# winnt.h, processthreadsapi.h
+THREAD_SET_CONTEXT: Final = 0x0010
+
 # winerror.h
 ERROR_INVALID_HANDLE: Final = 6
 ERROR_MORE_DATA: Final = 234
@@ -137,6 +140,7 @@ class Kernel32Waits(Library):
     CreateIoCompletionPort = Function(HANDLE, HANDLE, HANDLE, ULONG_PTR, DWORD, fails=NULL)
     GetQueuedCompletionStatusEx = Function(BOOL, HANDLE, LPVOID, ULONG, LPVOID, DWORD, BOOL, fails=0)
     PostQueuedCompletionStatus = Function(BOOL, HANDLE, DWORD, ULONG_PTR, LPVOID, fails=0)
+    CancelIo = Function(BOOL, HANDLE, fails=0)
     CancelIoEx = Function(BOOL, HANDLE, LPVOID, fails=0)
     GetOverlappedResult = Function(BOOL, HANDLE, LPVOID, LPVOID, BOOL, fails=0)
 
@@ -154,6 +158,11 @@ class Kernel32Waits(Library):
     ResetEvent = Function(BOOL, HANDLE, fails=0)
     WaitForSingleObject = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
     WaitForMultipleObjects = Function(DWORD, DWORD, LPVOID, BOOL, DWORD, fails=WAIT_FAILED)
+    SleepEx = Function(DWORD, DWORD, BOOL, fails=NEVER)
+
+    # processthreadsapi.h
+    OpenThread = Function(HANDLE, DWORD, BOOL, DWORD, fails=NULL)
+    QueueUserAPC = Function(DWORD, LPVOID, HANDLE, ULONG_PTR, fails=0)
 
     # consoleapi.h
     GetConsoleMode = Function(BOOL, HANDLE, LPVOID, fails=0)

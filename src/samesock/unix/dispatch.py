@@ -11,10 +11,12 @@ import _socket
 import errno
 import functools
 import socket as _stdlib
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import ref
 
+from samesock import _waking
 from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
@@ -116,21 +118,28 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return accept_as(self)
-        number, peer, name = end.accept(self)
+        _waking.readers[get_ident()] = self
+        try:
+            number, peer, name = end.accept(self)
+        except OSError:
+            _waking.check(self, "accepting from a Unix socket")
+            raise
+        finally:
+            _waking.leave(self)
         return adopted(_plain_class(self), number, peer), name
 
     def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
         if end is None:
             return calls.connect(self, address)
-        return end.connect(self, address)
+        return _connect(self, end, address)
 
     def connect_ex(self: Any, address: Any, /) -> int:
         end = _end_of(ref(self))
         if end is None:
             return calls.connect_ex(self, address)
         try:
-            end.connect(self, address)
+            _connect(self, end, address)
         except TimeoutError:
             return errno.EAGAIN
         except OSError as error:
@@ -274,6 +283,17 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     _stdlib_init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=number)
     ends.set(sock, end)
     return sock
+
+
+def _connect(sock: Any, end: Any, address: Any) -> None:
+    _waking.readers[get_ident()] = sock
+    try:
+        end.connect(sock, address)
+    except OSError:
+        _waking.check(sock, "connecting a Unix socket")
+        raise
+    finally:
+        _waking.leave(sock)
 
 
 def _sender(sock: Any, end: Any) -> Name | None:

@@ -86,6 +86,10 @@ class NativeEnd:
         table, number, timeout = self._table, _number(sock), calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
+            if timeout is None:
+                table.wait(
+                    (number,), (), None
+                )  # accept itself would wait through Ctrl+C and close(wake=True)
             # Without an address: what it would bring is asked of getpeername, in one place for all.
             accepted = table.accept(number, None, None)
             if accepted != table.invalid:

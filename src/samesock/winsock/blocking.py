@@ -1,23 +1,297 @@
 """The frame around every call of Winsock that may block or fail.
 
-`call` makes the call, gives its errors POSIX's errno, and is where Ctrl+C and `close(wake=True)` end a call that
-blocks. What must never be put here: what any one method does.
+`call` makes the call, gives its errors POSIX's errno, and is where Ctrl+C, `close(wake=True)` and `shutdown` end a
+call that blocks. It knows by a function's name how it waits; a caller that knows it too says `read`, `write`,
+`connect`, or `plain` for what never blocks, and saves the question. What must never be put here: what any one method
+does.
+
+A call of a socket without a time-out is C's own, written into `_waking`'s lists meanwhile. With a time-out C would
+wait in select(), which nothing ends: there the wait is ours (`system.wait`), and C's call comes after it. A cancelled
+read has taken nothing and is made again (PEP 475). A cancelled write has sent nobody knows how much: the main
+thread's go through `sending`, which is never cancelled unless an exception leaves it.
 """
 
 from __future__ import annotations
 
+import _signal
+import _socket
+import signal
+import time
+from _thread import get_ident
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from samesock import _errors
+from samesock import _errors, _waking
+from samesock.backend import system
+from samesock.winsock import sending
+from samesock.winsock.calls import calls
+from samesock.winsock.interrupting import interrupter, may_block_now
+
+_CANCELLED: Final = 995  # ERROR_OPERATION_ABORTED
+_SHUT_DOWN: Final = (
+    10058  # WSAESHUTDOWN: what a read of Winsock's gives where BSD's gives the end of the stream
+)
+_UNDER_WAY: Final = (10035, 10036, 10037)  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY
+
+_END: Final[dict[str, Any]] = {
+    "recv": b"",
+    "recv_into": 0,
+    "recvfrom": (b"", None),
+    "recvfrom_into": (0, None),
+    "recvmsg": (b"", [], 0, None),
+    "recvmsg_into": (0, [], 0, None),
+}
+"""What a call gives at the end of the stream."""
+
+_readers = _waking.readers
+_writers = _waking.writers
+_ended = _waking.ended
+_leave = _waking.leave
 
 
 def call(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     """`function(sock, *arguments)`; an `OSError` with a Winsock code leaves it with POSIX's errno."""
+    return _KINDS.get(_name(function), plain)(function, sock, *arguments)
+
+
+def plain(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
+    """The same for a function that never blocks."""
     try:
         return function(sock, *arguments)
-    except OSError as error:
-        code = getattr(error, "winerror", None)
+    except OSError as failure:
+        raise _translated(failure, function, sock) from None
+
+
+def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
+    """The same for one that waits until something has come: what it does is undone when it is cancelled."""
+    if _ended:
+        _waking.check(sock, _tried(function))
+    timeout = calls.gettimeout(sock)
+    if timeout is not None:
+        if timeout == 0 or interrupter.signals_do_it:
+            return plain(function, sock, *arguments)
+        return _read_in_time(function, sock, timeout, arguments)
+    me = get_ident()
+    if not interrupter.ready and me == interrupter.main and not may_block_now(sock):
+        return _read_in_time(function, sock, None, arguments)
+    while True:
+        _readers[me] = sock
+        try:
+            return function(sock, *arguments)
+        except OSError as failure:
+            error = failure
+        finally:
+            _leave(sock)
+            if interrupter.striking:
+                interrupter.let_pass()
+        # A handler of Ctrl+C has run by now, or does when the loop turns: then its exception is the answer.
+        if _reading_has_ended(error, sock, function):
+            return _END[_name(function)]
+
+
+def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None, arguments: Any) -> Any:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    me = get_ident()
+    while True:
+        _readers[me] = sock
+        try:
+            if not (_ended and _ended.get(sock) == _waking.END_OF_STREAM):
+                _wait(sock, deadline, writing=False)
+            elif not system.wait([calls.fileno(sock)], [], 0.0) and _name(function) in _END:
+                return _END[_name(function)]
+            return function(sock, *arguments)
+        except OSError as failure:
+            error = failure
+        finally:
+            _leave(sock)
+        if _reading_has_ended(error, sock, function):
+            return _END[_name(function)]
+
+
+def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
+    """The same for one that waits until there is room: sent is sent, once."""
+    timeout = calls.gettimeout(sock)
+    if timeout == 0 or interrupter.signals_do_it:
+        return plain(function, sock, *arguments)
+    name = _name(function)
+    if timeout is not None:
+        return _write_in_time(function, sock, timeout, arguments, whole=name == "sendall")
+    me = get_ident()
+    if me == interrupter.main:
+        if name in ("send", "sendall") and not _ctrl_c_raises():
+            return _write_pending(function, sock, arguments, whole=name == "sendall")
+        if not interrupter.ready:
+            may_block_now(sock, writing=True)
+        if interrupter.queued:
+            interrupter.settle()
+    _writers[me] = (sock,)
+    try:
+        return function(sock, *arguments)
+    except OSError as failure:
+        error = failure
+    finally:
+        _writers.pop(me, None)
+        if interrupter.striking:
+            interrupter.let_pass()
+    if not _was_cancelled(error):
+        raise _translated(error, function, sock) from None
+    raise _cut(sock, function) from None
+
+
+def _ctrl_c_raises() -> bool:
+    """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
+    return (
+        interrupter.ready
+        and not interrupter.settling
+        and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+
+
+def _write_pending(function: Callable[..., Any], sock: Any, arguments: Any, *, whole: bool) -> Any:
+    data, flags = arguments[0], (arguments[1] if len(arguments) > 1 else 0)
+    me = get_ident()
+    _writers[me] = (sock,)
+    try:
+        sent = sending.send(calls.fileno(sock), data, flags)
+    except OSError as failure:
+        error = failure
+    else:
+        return None if whole else sent
+    finally:
+        _writers.pop(me, None)
+    if not _was_cancelled(error):
+        raise _translated(error, function, sock) from None
+    raise _cut(sock, function) from None
+
+
+def _write_in_time(
+    function: Callable[..., Any], sock: Any, timeout: float, arguments: Any, *, whole: bool
+) -> Any:
+    deadline = time.monotonic() + timeout
+    me = get_ident()
+    rest = memoryview(arguments[0]).cast("B") if whole else None
+    try:
+        while True:
+            _writers[me] = (sock,)
+            _wait(sock, deadline, writing=True)
+            if rest is None:
+                return function(sock, *arguments)
+            sent = calls.send(sock, rest, *arguments[1:])
+            rest = rest[sent:]
+            if not rest:
+                return None
+    except OSError as failure:
+        raise _translated(failure, function, sock) from None
+    finally:
+        _writers.pop(me, None)
+
+
+def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
+    """The same for connect and connect_ex, which wait for the other side; the second gives its error's number.
+
+    A host's name is resolved by C before: nothing ends that.
+    """
+    timeout = calls.gettimeout(sock)
+    wants_number = _name(function) == "connect_ex"
+    if timeout == 0 or interrupter.signals_do_it:
+        if wants_number:
+            return function(sock, address)
+        return plain(function, sock, address)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    _readers[get_ident()] = sock
+    try:
+        calls.settimeout(sock, 0.0)
+        try:
+            code = calls.connect_ex(sock, address)
+            if code in _UNDER_WAY:
+                _wait(sock, deadline, writing=True)
+                _waking.check(sock, "connect()")
+                code = calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
+        finally:
+            if calls.fileno(sock) >= 0:
+                calls.settimeout(sock, timeout)
+    except OSError as failure:
+        error = _translated(failure, function, sock)
+    else:
         if not code:
-            raise
-        raise _errors.error(code, f"{function.__name__}()") from None
+            return 0 if wants_number else None
+        error = _errors.error(code, "connect()")
+    finally:
+        _leave(sock)
+    if wants_number and error.errno is not None:
+        return error.errno
+    raise error
+
+
+def _wait(sock: Any, deadline: float | None, *, writing: bool) -> None:
+    """Until C's call would not block. `TimeoutError` when it is too late; for a closed socket C's call tells."""
+    number = calls.fileno(sock)
+    if number < 0:
+        return
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    reading, written = ([], [number]) if writing else ([number], [])
+    if not system.wait(reading, written, left):
+        raise TimeoutError("timed out")
+
+
+def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]) -> bool:
+    """Whether the call is to give the end of the stream, as after one's own shutdown; False to make it again. Raises
+    what ends it else."""
+    code = getattr(failure, "winerror", None)
+    if code == _SHUT_DOWN and _name(function) in _END:
+        return True
+    if code != _CANCELLED:
+        raise _translated(failure, function, sock) from None
+    if get_ident() == interrupter.main:
+        interrupter.cancelled += 1
+    if _ended.get(sock) == _waking.END_OF_STREAM and _name(function) in _END:
+        return True
+    _waking.check(sock, _tried(function))
+    return False
+
+
+def _was_cancelled(failure: OSError) -> bool:
+    return getattr(failure, "winerror", None) == _CANCELLED
+
+
+def _cut(sock: Any, function: Callable[..., Any]) -> OSError:
+    """For a write that was cancelled: by the close, or by somebody who is no part of this library."""
+    if get_ident() == interrupter.main:
+        interrupter.cancelled += 1
+    _let_handlers_run()
+    name = _ended.get(sock)
+    if name == _waking.END_OF_STREAM:
+        return _errors.named_error("EPIPE", _tried(function), code=_CANCELLED)
+    tried = f"{_tried(function)}; it was cancelled, and part may have been sent"
+    return _errors.named_error(name or "ECONNABORTED", tried, code=_CANCELLED)
+
+
+def _let_handlers_run() -> None:
+    """A frame of Python's: on entering it, the interpreter runs the handlers of signals that have come."""
+
+
+def _translated(failure: OSError, function: Callable[..., Any], sock: Any) -> OSError:
+    code = getattr(failure, "winerror", None)
+    name = _ended.get(sock) if _ended else None
+    if name:
+        return _errors.named_error(name, _tried(function), code=code or None)
+    if not code:
+        return failure
+    if calls.fileno(sock) < 0:
+        return _errors.named_error("EBADF", f"{_tried(function)}; the socket was closed meanwhile", code=code)
+    return _errors.error(code, _tried(function))
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", "")
+
+
+def _tried(function: Callable[..., Any]) -> str:
+    return f"{_name(function).strip('_')}()"
+
+
+_KINDS: Final[dict[str, Callable[..., Any]]] = {
+    **dict.fromkeys(("_accept", "accept", *_END), read),
+    **dict.fromkeys(("send", "sendall", "sendto", "sendmsg"), write),
+    **dict.fromkeys(("connect", "connect_ex"), connect),
+}

@@ -1,0 +1,134 @@
+"""Who is in a call that may block, and the end that `close(wake=True)` puts to such calls.
+
+`readers` and `writers` say which thread is in a call of which socket: a call that can be ended writes itself in, and
+takes itself out when it leaves. `wake` marks the socket, strikes until nobody is in a call of it any more, and only
+then lets the number be closed, so that it cannot be another socket's under a call that still blocks. The strike is the
+system's: shutdown(2) here, Winsock's in `samesock.winsock.ending`. What must never be put here: what one method does.
+
+C's own recv and send on POSIX are not written in (they would cost more): a shutdown ends them inside the kernel, where
+they hold the socket and not its number.
+"""
+
+from __future__ import annotations
+
+import _socket
+import time
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from samesock._errors import named_error
+
+readers: dict[int, Any] = {}
+"""The socket of which a thread is in a call that loses nothing when it is cut short, by the thread's identifier."""
+
+writers: dict[int, tuple[Any]] = {}
+"""The same for a call that sends, in a tuple that is this call's alone."""
+
+END_OF_STREAM: Final = ""
+
+ended: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""Sockets whose blocked calls are to end, and the name of the errno with which they do; `END_OF_STREAM` after one's own
+shutdown, for reading."""
+
+HAND_OVER_SECONDS = 1.0
+"""How long the closing thread waits for the others. After it, the last of them closes the number."""
+
+_GRACE_SECONDS = 0.001
+"""Between the shutdown and the close: a thread on its way into recv(2) has its number in a register already."""
+
+_orphans: dict[Any, int] = {}
+"""The numbers of closed sockets that a thread is still in a call of, by the socket."""
+
+
+def check(sock: Any, tried: str) -> None:
+    """Raise what ends a call of that socket, if something does."""
+    name = ended.get(sock) if ended else None
+    if name:
+        raise named_error(name, tried)
+
+
+def check_caller(tried: str) -> None:
+    """The same for the socket whose call this thread is in."""
+    if ended:
+        me = get_ident()
+        sock = readers.get(me)
+        if sock is None:
+            (sock,) = writers.get(me, (None,))
+        if sock is not None:
+            check(sock, tried)
+
+
+def leave(sock: Any) -> None:
+    """This thread is out of its call. The last one to leave closes what its closer could not."""
+    readers.pop(get_ident(), None)
+    if _orphans and sock in _orphans and not others_in(sock):
+        number = _orphans.pop(sock, None)
+        if number is not None:
+            _socket.close(number)
+
+
+def others_in(sock: Any) -> list[int]:
+    """The threads other than this one that are in a call of the socket."""
+    return readers_of(sock) + writers_of(sock)
+
+
+def readers_of(sock: Any) -> list[int]:
+    """Those that are in a call which can be cut short."""
+    me = get_ident()
+    return [thread for thread, its in list(readers.items()) if its is sock and thread != me]
+
+
+def writers_of(sock: Any) -> list[int]:
+    """Those that send."""
+    me = get_ident()
+    return [thread for thread, its in list(writers.items()) if its[0] is sock and thread != me]
+
+
+def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
+    """End every call of the socket that blocks in another thread, and wait until they have left it."""
+    if _socket.socket.fileno(sock) < 0:
+        return
+    ended[sock] = "ECONNABORTED"
+    strike = shut_down if strike is None else strike
+    give_up = time.monotonic() + HAND_OVER_SECONDS
+    tries = 0
+    pause = 0.0005
+    strike(sock, tries)
+    while others_in(sock):
+        if time.monotonic() >= give_up:
+            _orphans[sock] = _socket.socket.detach(sock)
+            if not others_in(sock):  # it left in between, and saw no orphan
+                leave(sock)
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+        tries += 1
+        strike(sock, tries)
+    time.sleep(_GRACE_SECONDS)
+
+
+def shut_down(sock: Any, tries: int) -> None:
+    """POSIX's strike: shutdown(2). Where that does not wake accept(2) (macOS), a connection to oneself does."""
+    try:
+        _socket.socket.shutdown(sock, _socket.SHUT_RDWR)
+    except OSError:
+        pass  # not connected: Linux wakes whoever waits all the same
+    if tries in (2, 5):
+        _poke(sock)
+
+
+def _poke(sock: Any) -> None:
+    try:
+        if not _socket.socket.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
+            return
+        family = _socket.socket.family.__get__(sock)
+        stranger = _socket.socket(family, _socket.SOCK_STREAM)
+        _socket.socket.settimeout(stranger, 0.0)
+        try:
+            stranger.connect_ex(_socket.socket.getsockname(sock))
+        finally:
+            stranger.close()
+    except OSError:
+        pass
