@@ -23,8 +23,8 @@ from samesock._errors import named_error
 readers: dict[int, Any] = {}
 """The socket of which a thread is in a call that loses nothing when it is cut short, by the thread's identifier."""
 
-writers: dict[int, tuple[Any]] = {}
-"""The same for a call that sends, in a tuple that is this call's alone."""
+writers: dict[int, Any] = {}
+"""The same for a call that sends: cut short, nobody would know how much was sent."""
 
 END_OF_STREAM: Final = ""
 
@@ -53,9 +53,7 @@ def check_caller(tried: str) -> None:
     """The same for the socket whose call this thread is in."""
     if ended:
         me = get_ident()
-        sock = readers.get(me)
-        if sock is None:
-            (sock,) = writers.get(me, (None,))
+        sock = readers.get(me, writers.get(me))
         if sock is not None:
             check(sock, tried)
 
@@ -83,7 +81,7 @@ def readers_of(sock: Any) -> list[int]:
 def writers_of(sock: Any) -> list[int]:
     """Those that send."""
     me = get_ident()
-    return [thread for thread, its in list(writers.items()) if its[0] is sock and thread != me]
+    return [thread for thread, its in list(writers.items()) if its is sock and thread != me]
 
 
 def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:

@@ -13,9 +13,7 @@ thread's go through `sending`, which is never cancelled unless an exception leav
 
 from __future__ import annotations
 
-import _signal
 import _socket
-import signal
 import time
 from _thread import get_ident
 from collections.abc import Callable
@@ -117,51 +115,25 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     if timeout is not None:
         return _write_in_time(function, sock, timeout, arguments, whole=name == "sendall")
     me = get_ident()
-    if me == interrupter.main:
-        if name in ("send", "sendall") and not _ctrl_c_raises():
-            return _write_pending(function, sock, arguments, whole=name == "sendall")
-        if not interrupter.ready:
-            may_block_now(sock, writing=True)
+    _writers[me] = sock
+    try:
+        if me != interrupter.main:
+            return function(sock, *arguments)
+        if name in ("send", "sendall"):
+            sent = sending.send(calls.fileno(sock), *arguments)
+            return sent if name == "send" else None
+        # A datagram, or a message: with room for it, it is not waited for.
+        _wait(sock, None, writing=True)
         if interrupter.queued:
             interrupter.settle()
-    _writers[me] = (sock,)
-    try:
         return function(sock, *arguments)
     except OSError as failure:
         error = failure
     finally:
         _writers.pop(me, None)
-        if interrupter.striking:
-            interrupter.let_pass()
-    if not _was_cancelled(error):
-        raise _translated(error, function, sock) from None
-    raise _cut(sock, function) from None
-
-
-def _ctrl_c_raises() -> bool:
-    """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
-    return (
-        interrupter.ready
-        and not interrupter.settling
-        and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-
-
-def _write_pending(function: Callable[..., Any], sock: Any, arguments: Any, *, whole: bool) -> Any:
-    data, flags = arguments[0], (arguments[1] if len(arguments) > 1 else 0)
-    me = get_ident()
-    _writers[me] = (sock,)
-    try:
-        sent = sending.send(calls.fileno(sock), data, flags)
-    except OSError as failure:
-        error = failure
-    else:
-        return None if whole else sent
-    finally:
-        _writers.pop(me, None)
-    if not _was_cancelled(error):
-        raise _translated(error, function, sock) from None
-    raise _cut(sock, function) from None
+    if getattr(error, "winerror", None) == _CANCELLED:
+        raise _cut(sock, function) from None
+    raise _translated(error, function, sock) from None
 
 
 def _write_in_time(
@@ -250,24 +222,13 @@ def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]
     return False
 
 
-def _was_cancelled(failure: OSError) -> bool:
-    return getattr(failure, "winerror", None) == _CANCELLED
-
-
 def _cut(sock: Any, function: Callable[..., Any]) -> OSError:
     """For a write that was cancelled: by the close, or by somebody who is no part of this library."""
-    if get_ident() == interrupter.main:
-        interrupter.cancelled += 1
-    _let_handlers_run()
     name = _ended.get(sock)
     if name == _waking.END_OF_STREAM:
         return _errors.named_error("EPIPE", _tried(function), code=_CANCELLED)
     tried = f"{_tried(function)}; it was cancelled, and part may have been sent"
     return _errors.named_error(name or "ECONNABORTED", tried, code=_CANCELLED)
-
-
-def _let_handlers_run() -> None:
-    """A frame of Python's: on entering it, the interpreter runs the handlers of signals that have come."""
 
 
 def _translated(failure: OSError, function: Callable[..., Any], sock: Any) -> OSError:

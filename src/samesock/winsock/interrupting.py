@@ -48,8 +48,6 @@ class Interrupter:
         self.striking = False
         self.queued = False
         """Whether a `CancelIo` may still be queued for the main thread."""
-        self.settling = False
-        """Whether a second Ctrl+C might find the event set still."""
         self._lock = _thread.allocate_lock()
         self._thread = 0
         self._cancel_io: Any = None
@@ -94,52 +92,43 @@ class Interrupter:
     def _watch(self, event: int) -> None:
         while True:
             kernel32_waits.WaitForSingleObject(event, waits.INFINITE)
-            self.settling = True
             self._let_others_see()
             kernel32_waits.ResetEvent(event)
             self._end_call()
-            self.settling = False
 
     def _let_others_see(self) -> None:
         """Before the event is reset: the interpreter's own input() looks at it up to 10 ms after its read was ended.
 
         A main thread that is in a call of ours is in no input(). What is pressed until the reset is not told again: so
-        a read is cancelled after it in any case, and a write that must not be is made otherwise (`settling`).
+        a call that begins meanwhile is struck, too, which costs it nothing but to be made again.
         """
         end = time.monotonic() + _SETTLE_SECONDS
-        while not self._busy()[0] and time.monotonic() < end:
+        while self._socket() is None and time.monotonic() < end:
             time.sleep(0.001)
 
-    def _busy(self) -> tuple[Any, Any]:
-        """The socket that the main thread is in a call of, and what tells this call from others; None for none."""
-        main = self.main or 0
-        sock = _waking.readers.get(main)
-        if sock is not None:
-            return sock, sock
-        token = _waking.writers.get(main)
-        return (None, None) if token is None else (token[0], token)
+    def _socket(self) -> Any:
+        return _waking.readers.get(self.main or 0)
 
     def _end_call(self) -> None:
         """Strike until the call that the main thread is in has come back."""
-        sock, token = self._busy()
-        seen = self.cancelled
+        sock, seen = self._socket(), self.cancelled
         for strike in range(_STRIKES):
-            if sock is None or not self._strike(sock, token, seen, strike):
+            if sock is None or not self._strike(sock, seen, strike):
                 return
             time.sleep(_PAUSES[min(strike, len(_PAUSES) - 1)])
 
-    def _strike(self, sock: Any, token: Any, seen: int, strike: int) -> bool:
+    def _strike(self, sock: Any, seen: int, strike: int) -> bool:
         """One try to end it; False when it has come back."""
         with self._lock:
             self.striking = True
             try:
                 number = calls.fileno(sock)
-                if self.cancelled != seen or self._busy()[1] is not token or number < 0:
+                if self.cancelled != seen or self._socket() is not sock or number < 0:
                     return False
                 if self._thread and strike < _FIRST_OF_CANCEL_IO_EX:
                     self.queued = True
                     kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
-                elif not [t for t in _waking.writers_of(sock) if t != self.main]:
+                elif not _waking.writers_of(sock):
                     kernel32_waits.CancelIoEx(number, None)
                 return True
             finally:
@@ -153,10 +142,7 @@ def _address_of(function: Any) -> int:
 interrupter = Interrupter()
 
 
-def may_block_now(sock: Any, *, writing: bool = False) -> bool:
-    """Whether a call of the main thread that has no time-out is safe to make: it will not block, or Ctrl+C ends it."""
+def may_block_now(sock: Any) -> bool:
+    """Whether a read of the main thread that has no time-out is safe to make: it will not block, or Ctrl+C ends it."""
     number = calls.fileno(sock)
-    if number < 0:
-        return True
-    reading, written = ([], [number]) if writing else ([number], [])
-    return bool(system.wait(reading, written, 0.0)) or interrupter.prepare()
+    return number < 0 or bool(system.wait([number], [], 0.0)) or interrupter.prepare()

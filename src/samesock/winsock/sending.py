@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from samesock import _errors
 from samesock.backend import _windows_wait
-from samesock.ffi import DWORD, HANDLE, ws2_32
+from samesock.ffi import DWORD, HANDLE, LPVOID, ws2_32
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
 
 PIECE: Final = 1 << 20
-"""How much is pending at a time: the pages are locked meanwhile."""
+"""How much is pending at a time: its pages are locked meanwhile."""
 
 _STATUS_PENDING: Final = 0x103
 _SLICE_MILLISECONDS: Final = 50
@@ -57,25 +57,35 @@ _spare: list[_Memory] = []
 _given_up: list[_Memory] = []
 
 
-def send(number: int, data: Any, flags: int) -> int:
+def send(number: int, data: Any, flags: int = 0) -> int:
     """Send all of it; how many bytes that was. Raises `OSError` with Winsock's code in `winerror`."""
-    view = memoryview(data).cast("B")
-    if len(view) <= PIECE:
-        return _send(number, data if type(data) is bytes else bytes(view), flags)
+    if type(data) is bytes:
+        address, size = ctypes.cast(data, LPVOID).value or 0, len(data)
+    else:
+        data = memoryview(data).cast("B")
+        size = len(data)
+        if data.readonly or not size:
+            data = bytes(data)  # ctypes gives the address of what can be written to, and of bytes
+            address = ctypes.cast(data, LPVOID).value or 0
+        else:
+            data = (ctypes.c_char * size).from_buffer(data)
+            address = ctypes.addressof(data)
+    if size <= PIECE:
+        return _send(number, data, address, size, flags)
     sent = 0
-    while sent < len(view):
-        sent += _send(number, bytes(view[sent : sent + PIECE]), flags)
+    while sent < size:
+        sent += _send(number, data, address + sent, min(PIECE, size - sent), flags)
     return sent
 
 
-def _send(number: int, data: bytes, flags: int) -> int:
+def _send(number: int, data: object, address: int, size: int, flags: int) -> int:
     try:
         memory = _spare.pop()
     except IndexError:
         memory = _Memory()
     memory.data = data
-    memory.buffer.len = len(data)
-    memory.buffer.buf = ctypes.cast(data, ctypes.c_void_p)
+    memory.buffer.len = size
+    memory.buffer.buf = address
     memory.overlapped.hEvent = memory.event
     memory.overlapped.Internal = 0
     try:
