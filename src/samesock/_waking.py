@@ -19,6 +19,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from samesock._errors import named_error
+from samesock._family import AF_UNIX
 
 readers: dict[int, Any] = {}
 """The socket of which a thread is in a call that loses nothing when it is cut short, by the thread's identifier."""
@@ -108,24 +109,32 @@ def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
 
 
 def shut_down(sock: Any, tries: int) -> None:
-    """POSIX's strike: shutdown(2). Where that does not wake accept(2) (macOS), a connection to oneself does."""
+    """POSIX's strike: shutdown(2), or a connection to oneself where an accept does not hear of that: on macOS, and on
+    Linux in a Unix listener with a time-out (poll(2) says ready, accept(2) says EAGAIN, and C tries again at once)."""
+    is_unix = _socket.socket.family.__get__(sock) == AF_UNIX
+    if _listens(sock) and is_unix == (tries % 2 == 0):
+        _connect_to(sock)
+        return
     try:
         _socket.socket.shutdown(sock, _socket.SHUT_RDWR)
     except OSError:
         pass  # not connected: Linux wakes whoever waits all the same
-    if tries in (2, 5):
-        _poke(sock)
 
 
-def _poke(sock: Any) -> None:
+def _listens(sock: Any) -> bool:
     try:
-        if not _socket.socket.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
-            return
-        family = _socket.socket.family.__get__(sock)
-        stranger = _socket.socket(family, _socket.SOCK_STREAM)
-        _socket.socket.settimeout(stranger, 0.0)
+        return bool(_socket.socket.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+    except OSError:
+        return False
+
+
+def _connect_to(sock: Any) -> None:
+    """Whoever accepts the connection closes it: the socket is marked."""
+    try:
+        stranger = _socket.socket(_socket.socket.family.__get__(sock), _socket.SOCK_STREAM)
         try:
-            stranger.connect_ex(_socket.socket.getsockname(sock))
+            stranger.settimeout(0.0)
+            stranger.connect(_socket.socket.getsockname(sock))
         finally:
             stranger.close()
     except OSError:

@@ -51,6 +51,8 @@ class Refused(Exception):
 class _Memory:
     """What one question needs; used again."""
 
+    event = 0
+
     def __init__(self, room: int) -> None:
         self.event = kernel32_waits.CreateEventW(None, 1, 0, None)
         if not self.event:

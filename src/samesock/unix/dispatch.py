@@ -308,9 +308,9 @@ def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
     return next(cls for cls in plain_classes if isinstance(sock, cls))
 
 
-def accept_as(sock: Any) -> tuple[_stdlib.socket, Any]:
+def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_stdlib.socket, Any]:
     """accept() as the standard library has it, giving the caller's own plain class."""
-    number, address = calls.accept(sock)
+    number, address = (accept or calls.accept)(sock)
     cls = _plain_class(sock)
     accepted = cls.__new__(cls)
     _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)

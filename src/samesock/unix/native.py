@@ -21,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from samesock import _address, _errors
+from samesock import _address, _errors, _waking
 from samesock.unix import AF_UNIX, Name, PeerCred, _native_errors, ignored_options
 from samesock.unix._native_calls import NativeCalls, default_calls
 from samesock.unix.calls import calls
@@ -86,16 +86,13 @@ class NativeEnd:
         table, number, timeout = self._table, _number(sock), calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            if timeout is None:
-                table.wait(
-                    (number,), (), None
-                )  # accept itself would wait through Ctrl+C and close(wake=True)
             # Without an address: what it would bring is asked of getpeername, in one place for all.
             accepted = table.accept(number, None, None)
             if accepted != table.invalid:
                 break
             code = table.last_error()
             if code in table.interrupted or code in table.gone:
+                _waking.check(sock, "accepting on a Unix socket")
                 continue
             if code not in table.would_block or timeout == 0:
                 raise table.error(code, "accepting on a Unix socket")
@@ -122,6 +119,7 @@ class NativeEnd:
         while table.connect(number, raw, len(raw)) != 0:
             code = table.last_error()
             if code in table.interrupted:
+                _waking.check(sock, "connecting a Unix socket")
                 continue
             if code in table.pending:
                 code = self._completed(sock, path, timeout)

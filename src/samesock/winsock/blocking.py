@@ -8,7 +8,7 @@ does.
 A call of a socket without a time-out is C's own, written into `_waking`'s lists meanwhile. With a time-out C would
 wait in select(), which nothing ends: there the wait is ours (`system.wait`), and C's call comes after it. A cancelled
 read has taken nothing and is made again (PEP 475). A cancelled write has sent nobody knows how much: the main
-thread's go through `sending`, which is never cancelled unless an exception leaves it.
+thread's go through `pending`, which is never cancelled unless an exception leaves it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from samesock import _errors, _waking
 from samesock.backend import system
-from samesock.winsock import sending
+from samesock.winsock import pending
 from samesock.winsock.calls import calls
 from samesock.winsock.interrupting import interrupter, may_block_now
 
@@ -36,10 +36,8 @@ _END: Final[dict[str, Any]] = {
     "recv_into": 0,
     "recvfrom": (b"", None),
     "recvfrom_into": (0, None),
-    "recvmsg": (b"", [], 0, None),
-    "recvmsg_into": (0, [], 0, None),
 }
-"""What a call gives at the end of the stream."""
+"""What C's calls give at the end of the stream. Any other raises WSAESHUTDOWN for it, as Winsock does."""
 
 _readers = _waking.readers
 _writers = _waking.writers
@@ -49,7 +47,8 @@ _leave = _waking.leave
 
 def call(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     """`function(sock, *arguments)`; an `OSError` with a Winsock code leaves it with POSIX's errno."""
-    return _KINDS.get(_name(function), plain)(function, sock, *arguments)
+    kind: Callable[..., Any] = _KINDS.get(getattr(function, "__name__", ""), plain)
+    return kind(function, sock, *arguments)
 
 
 def plain(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
@@ -95,8 +94,8 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
         try:
             if not (_ended and _ended.get(sock) == _waking.END_OF_STREAM):
                 _wait(sock, deadline, writing=False)
-            elif not system.wait([calls.fileno(sock)], [], 0.0) and _name(function) in _END:
-                return _END[_name(function)]
+            elif not system.wait([calls.fileno(sock)], [], 0.0):
+                raise _errors.error(_SHUT_DOWN, _tried(function))
             return function(sock, *arguments)
         except OSError as failure:
             error = failure
@@ -120,7 +119,7 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         if me != interrupter.main:
             return function(sock, *arguments)
         if name in ("send", "sendall"):
-            sent = sending.send(calls.fileno(sock), *arguments)
+            sent = pending.send(calls.fileno(sock), *arguments)
             return sent if name == "send" else None
         # A datagram, or a message: with room for it, it is not waited for.
         _wait(sock, None, writing=True)
@@ -144,7 +143,7 @@ def _write_in_time(
     rest = memoryview(arguments[0]).cast("B") if whole else None
     try:
         while True:
-            _writers[me] = (sock,)
+            _writers[me] = sock
             _wait(sock, deadline, writing=True)
             if rest is None:
                 return function(sock, *arguments)
@@ -195,6 +194,20 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
     raise error
 
 
+def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
+    """Whether the socket can be read (or written) within that time; Ctrl+C and `close(wake=True)` end the wait."""
+    me = get_ident()
+    _readers[me] = sock
+    try:
+        number = calls.fileno(sock)
+        if number < 0:
+            raise _errors.named_error("EBADF", "waiting for a closed socket")
+        reading, written = ([], [number]) if writing else ([number], [])
+        return bool(system.wait(reading, written, seconds))
+    finally:
+        _leave(sock)
+
+
 def _wait(sock: Any, deadline: float | None, *, writing: bool) -> None:
     """Until C's call would not block. `TimeoutError` when it is too late; for a closed socket C's call tells."""
     number = calls.fileno(sock)
@@ -216,8 +229,10 @@ def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]
         raise _translated(failure, function, sock) from None
     if get_ident() == interrupter.main:
         interrupter.cancelled += 1
-    if _ended.get(sock) == _waking.END_OF_STREAM and _name(function) in _END:
-        return True
+    if _ended.get(sock) == _waking.END_OF_STREAM:
+        if _name(function) in _END:
+            return True
+        raise _errors.error(_SHUT_DOWN, _tried(function)) from None
     _waking.check(sock, _tried(function))
     return False
 
@@ -244,7 +259,8 @@ def _translated(failure: OSError, function: Callable[..., Any], sock: Any) -> OS
 
 
 def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", "")
+    name: str = getattr(function, "__name__", "")
+    return name
 
 
 def _tried(function: Callable[..., Any]) -> str:
@@ -252,7 +268,7 @@ def _tried(function: Callable[..., Any]) -> str:
 
 
 _KINDS: Final[dict[str, Callable[..., Any]]] = {
-    **dict.fromkeys(("_accept", "accept", *_END), read),
+    **dict.fromkeys(("_accept", "accept", "recvmsg", "recvmsg_into", *_END), read),
     **dict.fromkeys(("send", "sendall", "sendto", "sendmsg"), write),
     **dict.fromkeys(("connect", "connect_ex"), connect),
 }

@@ -146,3 +146,9 @@ def may_block_now(sock: Any) -> bool:
     """Whether a read of the main thread that has no time-out is safe to make: it will not block, or Ctrl+C ends it."""
     number = calls.fileno(sock)
     return number < 0 or bool(system.wait([number], [], 0.0)) or interrupter.prepare()
+
+
+def prepare_to_block(sock: Any) -> None:
+    """Before a call of the main thread that may block in a function of the system's, other than C's methods."""
+    if not interrupter.ready and _thread.get_ident() == interrupter.main and calls.gettimeout(sock) is None:
+        may_block_now(sock)

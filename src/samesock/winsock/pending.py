@@ -27,6 +27,8 @@ _SLICE_MILLISECONDS: Final = 50
 class _Memory:
     """What one send needs; used again."""
 
+    event = 0
+
     def __init__(self) -> None:
         self.event = kernel32_waits.CreateEventW(None, 1, 0, None)
         if not self.event:
@@ -60,13 +62,13 @@ _given_up: list[_Memory] = []
 def send(number: int, data: Any, flags: int = 0) -> int:
     """Send all of it; how many bytes that was. Raises `OSError` with Winsock's code in `winerror`."""
     if type(data) is bytes:
-        address, size = ctypes.cast(data, LPVOID).value or 0, len(data)
+        address, size = _address(data), len(data)
     else:
         data = memoryview(data).cast("B")
         size = len(data)
         if data.readonly or not size:
             data = bytes(data)  # ctypes gives the address of what can be written to, and of bytes
-            address = ctypes.cast(data, LPVOID).value or 0
+            address = _address(data)
         else:
             data = (ctypes.c_char * size).from_buffer(data)
             address = ctypes.addressof(data)
@@ -76,6 +78,11 @@ def send(number: int, data: Any, flags: int = 0) -> int:
     while sent < size:
         sent += _send(number, data, address + sent, min(PIECE, size - sent), flags)
     return sent
+
+
+def _address(data: bytes) -> int:
+    given: Any = data  # type checkers do not know that cast takes bytes
+    return ctypes.cast(given, LPVOID).value or 0
 
 
 def _send(number: int, data: object, address: int, size: int, flags: int) -> int:
