@@ -59,6 +59,18 @@ def check_caller(tried: str) -> None:
             check(sock, tried)
 
 
+def is_shut_for_caller() -> bool:
+    """Whether this thread reads from a socket that was shut down for reading: then a wait for it is over."""
+    return bool(ended) and ended.get(readers.get(get_ident(), _NOBODY)) == END_OF_STREAM
+
+
+class _Nobody:
+    """What no thread is in a call of."""
+
+
+_NOBODY = _Nobody()
+
+
 def leave(sock: Any) -> None:
     """This thread is out of its call. The last one to leave closes what its closer could not."""
     readers.pop(get_ident(), None)

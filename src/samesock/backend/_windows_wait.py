@@ -41,6 +41,7 @@ _HEAD: Final = struct.Struct("qII")  # AFD_POLL_INFO without its rows
 _ROW: Final = struct.Struct("NII")
 _FOREVER: Final = 0x7FFFFFFFFFFFFFFF
 _ROOM: Final = 4
+_TRIES: Final = 400
 _LONGEST_MILLISECONDS: Final = 0x7FFFFFFF
 
 
@@ -97,11 +98,14 @@ class _Memory:
         """Whether the kernel may still write here."""
         return int(self.status.Status) & 0xFFFFFFFF == afd.STATUS_PENDING
 
-    def take_back(self) -> None:
-        """End the question; on return nothing pends."""
-        while self.pends():
+    def take_back(self) -> bool:
+        """End the question; whether nothing pends on return."""
+        for _ in range(_TRIES):
+            if not self.pends():
+                return True
             kernel32_waits.CancelIoEx(self.first, ctypes.byref(self.status))
             kernel32_waits.WaitForSingleObject(self.event, 5)
+        return False
 
     def ready(self) -> set[int]:
         """The numbers in the answer."""
@@ -145,6 +149,8 @@ def wait(masks: dict[int, int], deadline: float | None) -> set[int]:
         found = _ask(masks, limit, hears_sigint=main and bool(sigint_event()))
         if found or (left is not None and time.monotonic() >= (deadline or 0.0)):
             return found
+        if _waking.is_shut_for_caller():
+            return set(masks)
 
 
 def _ask(masks: dict[int, int], limit: float | None, *, hears_sigint: bool) -> set[int]:
@@ -181,8 +187,8 @@ def _borrow(count: int) -> _Memory:
 def _finish(memory: _Memory) -> None:
     """Ctrl+C came between two steps. If it comes once more, the memory is the kernel's for ever."""
     _given_up.append(memory)
-    memory.take_back()
-    _given_up.remove(memory)
+    if memory.take_back():
+        _given_up.remove(memory)
 
 
 def _milliseconds(seconds: float | None) -> int:

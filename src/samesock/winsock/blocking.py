@@ -92,8 +92,10 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
     while True:
         _readers[me] = sock
         try:
-            if not (_ended and _ended.get(sock) == _waking.END_OF_STREAM):
+            if not _is_shut(sock):
                 _wait(sock, deadline, writing=False)
+                if _is_shut(sock):
+                    continue
             elif not system.wait([calls.fileno(sock)], [], 0.0):
                 raise _errors.error(_SHUT_DOWN, _tried(function))
             return function(sock, *arguments)
@@ -217,6 +219,11 @@ def _wait(sock: Any, deadline: float | None, *, writing: bool) -> None:
     reading, written = ([], [number]) if writing else ([number], [])
     if not system.wait(reading, written, left):
         raise TimeoutError("timed out")
+
+
+def _is_shut(sock: Any) -> bool:
+    """Whether this process has shut the socket down for reading."""
+    return bool(_ended) and _ended.get(sock) == _waking.END_OF_STREAM
 
 
 def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]) -> bool:

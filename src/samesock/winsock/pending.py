@@ -22,6 +22,7 @@ PIECE: Final = 1 << 20
 
 _STATUS_PENDING: Final = 0x103
 _SLICE_MILLISECONDS: Final = 50
+_TRIES: Final = 100
 
 
 class _Memory:
@@ -48,11 +49,14 @@ class _Memory:
         """Whether the kernel still has this memory."""
         return int(self.overlapped.Internal) & 0xFFFFFFFF == _STATUS_PENDING
 
-    def take_back(self, number: int) -> None:
-        """Cancel it; on return nothing pends."""
-        while self.pends():
+    def take_back(self, number: int) -> bool:
+        """Cancel it; whether nothing pends on return. (Wine says "pending" of a send that it has refused.)"""
+        for _ in range(_TRIES):
+            if not self.pends():
+                return True
             kernel32_waits.CancelIoEx(number, ctypes.byref(self.overlapped))
             kernel32_waits.WaitForSingleObject(self.event, 5)
+        return False
 
 
 _spare: list[_Memory] = []
@@ -109,6 +113,7 @@ def _send(number: int, data: object, address: int, size: int, flags: int) -> int
             return memory.sent.value
         code = ws2_32.ws2_32.WSAGetLastError()
         if code != ws2_32.WSA_IO_PENDING:
+            memory.overlapped.Internal = 0
             raise _errors.error(code, "send()")
         while memory.pends():
             _wait(memory)
@@ -120,8 +125,8 @@ def _send(number: int, data: object, address: int, size: int, flags: int) -> int
     finally:
         if memory.pends():
             _given_up.append(memory)
-            memory.take_back(number)
-            _given_up.remove(memory)
+            if memory.take_back(number):
+                _given_up.remove(memory)
         else:
             memory.data = None
             _spare.append(memory)
