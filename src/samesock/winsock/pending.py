@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from samesock import _errors
 from samesock.backend import _windows_wait
-from samesock.ffi import DWORD, HANDLE, LPVOID, ws2_32
+from samesock.ffi import DWORD, HANDLE, LPVOID, ULONG, ws2_32
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
 
@@ -25,8 +25,14 @@ _SLICE_MILLISECONDS: Final = 50
 _TRIES: Final = 100
 
 
+class _Bytes(ctypes.Structure):
+    """WSABUF over a bytes object, which this field keeps alive: a cast to an address costs five times as much."""
+
+    _fields_ = [("len", ULONG), ("buf", ctypes.c_char_p)]
+
+
 class _Memory:
-    """What one send needs; used again."""
+    """What one send needs; used again. References to its parts are made once: each costs as much as a small call."""
 
     event = 0
 
@@ -35,26 +41,29 @@ class _Memory:
         if not self.event:
             raise _errors.error(kernel32_waits.GetLastError(), "making an event")
         self.overlapped = waits.OVERLAPPED()
+        self.overlapped.hEvent = self.event
+        self.status = ULONG.from_buffer(self.overlapped)
+        self.bytes = _Bytes()
         self.buffer = ws2_32.WSABUF()
         self.sent = DWORD()
         self.handles = (HANDLE * 2)(self.event, _windows_wait.sigint_event())
         self.data: object = None
+        self.to_overlapped = ctypes.byref(self.overlapped)
+        self.to_bytes = ctypes.byref(self.bytes)
+        self.to_buffer = ctypes.byref(self.buffer)
+        self.to_sent = ctypes.byref(self.sent)
 
     def __del__(self) -> None:
         event, self.event = self.event, 0
         if event:
             kernel32_waits.CloseHandle(event)
 
-    def pends(self) -> bool:
-        """Whether the kernel still has this memory."""
-        return int(self.overlapped.Internal) & 0xFFFFFFFF == _STATUS_PENDING
-
     def take_back(self, number: int) -> bool:
         """Cancel it; whether nothing pends on return. (Wine says "pending" of a send that it has refused.)"""
         for _ in range(_TRIES):
-            if not self.pends():
+            if self.status.value != _STATUS_PENDING:
                 return True
-            kernel32_waits.CancelIoEx(number, ctypes.byref(self.overlapped))
+            kernel32_waits.CancelIoEx(number, self.to_overlapped)
             kernel32_waits.WaitForSingleObject(self.event, 5)
         return False
 
@@ -65,70 +74,60 @@ _given_up: list[_Memory] = []
 
 def send(number: int, data: Any, flags: int = 0) -> int:
     """Send all of it; how many bytes that was. Raises `OSError` with Winsock's code in `winerror`."""
-    if type(data) is bytes:
-        address, size = _address(data), len(data)
+    if type(data) is bytes and len(data) <= PIECE:
+        memory = _borrow()
+        memory.bytes.len = len(data)
+        memory.bytes.buf = data
+        return _send(number, memory, memory.to_bytes, flags)
+    view = memoryview(data).cast("B")
+    size = len(view)
+    if view.readonly or not size:
+        # ctypes gives the address of what can be written to, and of bytes.
+        whole: Any = data if type(data) is bytes else bytes(view)
+        address = ctypes.cast(whole, LPVOID).value or 0
     else:
-        data = memoryview(data).cast("B")
-        size = len(data)
-        if data.readonly or not size:
-            data = bytes(data)  # ctypes gives the address of what can be written to, and of bytes
-            address = _address(data)
-        else:
-            data = (ctypes.c_char * size).from_buffer(data)
-            address = ctypes.addressof(data)
-    if size <= PIECE:
-        return _send(number, data, address, size, flags)
+        whole = (ctypes.c_char * size).from_buffer(view)
+        address = ctypes.addressof(whole)
     sent = 0
-    while sent < size:
-        sent += _send(number, data, address + sent, min(PIECE, size - sent), flags)
+    while sent < size or not size:
+        memory = _borrow()
+        memory.data = whole
+        memory.buffer.len = min(PIECE, size - sent)
+        memory.buffer.buf = address + sent
+        sent += _send(number, memory, memory.to_buffer, flags)
+        if not size:
+            break
     return sent
 
 
-def _address(data: bytes) -> int:
-    given: Any = data  # type checkers do not know that cast takes bytes
-    return ctypes.cast(given, LPVOID).value or 0
-
-
-def _send(number: int, data: object, address: int, size: int, flags: int) -> int:
+def _borrow() -> _Memory:
     try:
-        memory = _spare.pop()
+        return _spare.pop()
     except IndexError:
-        memory = _Memory()
-    memory.data = data
-    memory.buffer.len = size
-    memory.buffer.buf = address
-    memory.overlapped.hEvent = memory.event
-    memory.overlapped.Internal = 0
+        return _Memory()
+
+
+def _send(number: int, memory: _Memory, buffer: Any, flags: int) -> int:
+    memory.status.value = 0
     try:
-        failed = ws2_32.ws2_32.WSASend(
-            number,
-            ctypes.byref(memory.buffer),
-            1,
-            ctypes.byref(memory.sent),
-            flags,
-            ctypes.byref(memory.overlapped),
-            None,
-        )
-        if not failed:
+        if not ws2_32.ws2_32.WSASend(number, buffer, 1, memory.to_sent, flags, memory.to_overlapped, None):
             return memory.sent.value
         code = ws2_32.ws2_32.WSAGetLastError()
         if code != ws2_32.WSA_IO_PENDING:
-            memory.overlapped.Internal = 0
+            memory.status.value = 0
             raise _errors.error(code, "send()")
-        while memory.pends():
+        while memory.status.value == _STATUS_PENDING:
             _wait(memory)
-        if not kernel32_waits.GetOverlappedResult(
-            number, ctypes.byref(memory.overlapped), ctypes.byref(memory.sent), 0
-        ):
+        if not kernel32_waits.GetOverlappedResult(number, memory.to_overlapped, memory.to_sent, 0):
             raise _errors.error(kernel32_waits.GetLastError(), "send()")
         return memory.sent.value
     finally:
-        if memory.pends():
+        if memory.status.value == _STATUS_PENDING:
             _given_up.append(memory)
             if memory.take_back(number):
                 _given_up.remove(memory)
         else:
-            memory.data = None
+            memory.data = memory.bytes.buf = None
             _spare.append(memory)
 
 
