@@ -45,6 +45,23 @@ def test_ctrl_c_ends_the_call(made: Net, name: str, timeout: float | None) -> No
         assert seconds < 2, f"it took {seconds:.3f} s"
 
 
+def test_ctrl_c_ends_small_sends(made: Net) -> None:
+    """Ctrl+C ends a small send that blocks because the peer has stopped reading."""
+    one, _ = made.connection()
+    with pressed_after(0.1), pytest.raises(KeyboardInterrupt):
+        one.recv(1)
+    one.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            one.sendall(bytes(65536))
+    one.settimeout(None)
+    with pressed_after(0.3) as moments:
+        with pytest.raises(KeyboardInterrupt):
+            while True:
+                one.send(bytes(1000))
+        assert time.monotonic() - moments[0] < 2
+
+
 def test_a_handler_that_returns_lets_the_call_go_on(made: Net) -> None:
     """PEP 475: after a handler that does not raise the call goes on, and gives what comes then."""
     one, other = made.connection()

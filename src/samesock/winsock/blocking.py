@@ -13,7 +13,9 @@ thread's go through `pending`, which is never cancelled unless an exception leav
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found,unused-ignore]
 import _socket
+import signal
 import time
 from _thread import get_ident
 from collections.abc import Callable
@@ -25,6 +27,7 @@ from samesock.winsock import pending
 from samesock.winsock.calls import calls
 from samesock.winsock.interrupting import interrupter, may_block_now
 
+_SMALL: Final = 4096  # bytes: a send that any buffer takes at once, unless the peer has long stopped reading
 _CANCELLED: Final = 995  # ERROR_OPERATION_ABORTED
 _SHUT_DOWN: Final = (
     10058  # WSAESHUTDOWN: what a read of Winsock's gives where BSD's gives the end of the stream
@@ -121,6 +124,11 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         if me != interrupter.main:
             return function(sock, *arguments)
         if name in ("send", "sendall"):
+            if len(arguments[0]) <= _SMALL and _ctrl_c_raises():
+                # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
+                # whose exception leaves then.
+                interrupter.writing = [sock]
+                return function(sock, *arguments)
             sent = pending.send(calls.fileno(sock), *arguments)
             return sent if name == "send" else None
         # A datagram, or a message: with room for it, it is not waited for.
@@ -132,9 +140,20 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         error = failure
     finally:
         _writers.pop(me, None)
+        if me == interrupter.main:
+            interrupter.writing = None
     if getattr(error, "winerror", None) == _CANCELLED:
         raise _cut(sock, function) from None
     raise _translated(error, function, sock) from None
+
+
+def _ctrl_c_raises() -> bool:
+    """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
+    return (
+        interrupter.ready
+        and not interrupter.queued
+        and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
 
 
 def _write_in_time(

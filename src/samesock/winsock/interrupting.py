@@ -30,6 +30,7 @@ _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 _FIRST_OF_CANCEL_IO_EX: Final = 4
 _STRIKES: Final = 40
 """After so many the call is left alone: it is in something that nothing cancels, such as a name's resolution."""
+_WRITE_SECONDS: Final = 0.04
 _SETTLE_SECONDS: Final = 0.02
 """Before the event is reset. The interpreter's own input() looks at it up to 10 ms after its read was ended."""
 
@@ -46,6 +47,8 @@ class Interrupter:
         self.cancelled = 0
         """How many calls of the main thread came back cancelled."""
         self.striking = False
+        self.writing: list[Any] | None = None
+        """The socket of a small send that the main thread is in, in a list that is this call's alone."""
         self.queued = False
         """Whether a `CancelIo` may still be queued for the main thread."""
         self._lock = _thread.allocate_lock()
@@ -95,6 +98,27 @@ class Interrupter:
             self._let_others_see()
             kernel32_waits.ResetEvent(event)
             self._end_call()
+            self._end_write()
+
+    def _end_write(self) -> None:
+        """Cut a small send that is still blocked after a while; its frame lets the exception of Ctrl+C out.
+
+        One that began just after Ctrl+C was dealt with looks the same. It is cut only if it blocks so long, and then
+        raises ECONNABORTED: nothing is sent twice.
+        """
+        token = self.writing
+        end = time.monotonic() + _WRITE_SECONDS
+        while token is not None and self.writing is token and time.monotonic() < end:
+            time.sleep(0.005)
+        for _ in range(_STRIKES):
+            with self._lock:
+                if token is None or self.writing is not token:
+                    return
+                number = calls.fileno(token[0])
+                if number >= 0:
+                    self.queued = True
+                    kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
+            time.sleep(_PAUSES[-1])
 
     def _let_others_see(self) -> None:
         """Before the event is reset: the interpreter's own input() looks at it up to 10 ms after its read was ended.
@@ -103,7 +127,7 @@ class Interrupter:
         a call that begins meanwhile is struck, too, which costs it nothing but to be made again.
         """
         end = time.monotonic() + _SETTLE_SECONDS
-        while self._socket() is None and time.monotonic() < end:
+        while self._socket() is None and self.writing is None and time.monotonic() < end:
             time.sleep(0.001)
 
     def _socket(self) -> Any:
