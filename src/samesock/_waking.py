@@ -123,14 +123,21 @@ def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
 def shut_down(sock: Any, tries: int) -> None:
     """POSIX's strike: shutdown(2), or a connection to oneself where an accept does not hear of that: on macOS, and on
     Linux in a Unix listener with a time-out (poll(2) says ready, accept(2) says EAGAIN, and C tries again at once)."""
-    is_unix = _socket.socket.family.__get__(sock) == AF_UNIX
-    if _listens(sock) and is_unix == (tries % 2 == 0):
+    if _listens(sock) and _has_path(sock) == (tries % 2 == 0):
         _connect_to(sock)
         return
     try:
         _socket.socket.shutdown(sock, _socket.SHUT_RDWR)
     except OSError:
         pass  # not connected: Linux wakes whoever waits all the same
+
+
+def _has_path(sock: Any) -> bool:
+    """Whether the kernel has it as a Unix socket; an emulated one has a TCP address underneath."""
+    try:
+        return not isinstance(_socket.socket.getsockname(sock), tuple)
+    except OSError:
+        return False
 
 
 def _listens(sock: Any) -> bool:
@@ -143,7 +150,10 @@ def _listens(sock: Any) -> bool:
 def _connect_to(sock: Any) -> None:
     """Whoever accepts the connection closes it: the socket is marked."""
     try:
-        stranger = _socket.socket(_socket.socket.family.__get__(sock), _socket.SOCK_STREAM)
+        family = AF_UNIX if _has_path(sock) else _socket.socket.family.__get__(sock)
+        if family == AF_UNIX and not _has_path(sock):
+            return  # emulated: the shutdown reaches it
+        stranger = _socket.socket(family, _socket.SOCK_STREAM)
         try:
             stranger.settimeout(0.0)
             stranger.connect(_socket.socket.getsockname(sock))

@@ -131,7 +131,7 @@ class Methods:
     def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
         if end is None:
-            return calls.connect(self, address)
+            return _connect(self, calls, address)
         return _connect(self, end, address)
 
     def connect_ex(self: Any, address: Any, /) -> int:
@@ -289,8 +289,9 @@ def _connect(sock: Any, end: Any, address: Any) -> None:
     _waking.readers[get_ident()] = sock
     try:
         end.connect(sock, address)
+        _waking.check(sock, "connect()")
     except OSError:
-        _waking.check(sock, "connecting a Unix socket")
+        _waking.check(sock, "connect()")
         raise
     finally:
         _waking.leave(sock)
@@ -310,7 +311,14 @@ def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
 
 def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_stdlib.socket, Any]:
     """accept() as the standard library has it, giving the caller's own plain class."""
-    number, address = (accept or calls.accept)(sock)
+    _waking.readers[get_ident()] = sock
+    try:
+        number, address = (accept or calls.accept)(sock)
+    except OSError:
+        _waking.check(sock, "accept()")
+        raise
+    finally:
+        _waking.leave(sock)
     cls = _plain_class(sock)
     accepted = cls.__new__(cls)
     _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)
