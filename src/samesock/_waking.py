@@ -36,8 +36,9 @@ shutdown, for reading."""
 HAND_OVER_SECONDS = 1.0
 """How long the closing thread waits for the others. After it, the last of them closes the number."""
 
-_GRACE_SECONDS = 0.001
-"""Between the shutdown and the close: a thread on its way into recv(2) has its number in a register already."""
+_GRACE_SECONDS = 0.02
+"""Between the shutdown and the close: a thread on its way into recv(2) has its number in a register already, and one
+whose poll(2) was ended has still to call recv(2) (with 1 ms, one of 140 got EBADF on a busy machine)."""
 
 _orphans: dict[Any, int] = {}
 """The numbers of closed sockets that a thread is still in a call of, by the socket."""
