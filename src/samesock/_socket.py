@@ -10,8 +10,10 @@ from __future__ import annotations
 import _socket as _c
 import os
 import socket as _stdlib
+from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
+from samesock import _waking
 from samesock._family import AF_UNIX
 from samesock.unix import choosing, ends
 
@@ -28,7 +30,17 @@ class _KernelMethods:
 
     def accept(self) -> tuple[socket, Any]:
         """Take one connection: `(a new samesock.socket, the peer's address)`. See accept(2)."""
-        number, address = self._accept()  # type: ignore[attr-defined]
+        _waking.readers[get_ident()] = self
+        try:
+            number, address = self._accept()  # type: ignore[attr-defined]
+            if _waking.ended and self in _waking.ended:
+                _c.close(number)
+                _waking.check(self, "accept()")
+        except OSError:
+            _waking.check(self, "accept()")
+            raise
+        finally:
+            _waking.leave(self)
         accepted = socket(self.family, self.type, self.proto, fileno=number)  # type: ignore[attr-defined]
         if _c.getdefaulttimeout() is None and self.gettimeout():  # type: ignore[attr-defined]
             accepted.setblocking(True)
@@ -42,9 +54,18 @@ class _KernelMethods:
 
     def connect(self, address: Any, /) -> None:
         """Connect to the address. See connect(2); an error of a Unix socket names the path."""
-        if isinstance(address, tuple):
-            return _c.socket.connect(self, address)  # type: ignore[arg-type]
-        return _with_path(_c.socket.connect, self, address)
+        _waking.readers[get_ident()] = self
+        try:
+            if isinstance(address, tuple):
+                _c.socket.connect(self, address)  # type: ignore[arg-type]
+            else:
+                _with_path(_c.socket.connect, self, address)
+            _waking.check(self, "connect()")
+        except OSError:
+            _waking.check(self, "connect()")
+            raise
+        finally:
+            _waking.leave(self)
 
 
 def _with_path(function: Any, sock: Any, address: Any) -> None:
@@ -120,11 +141,36 @@ class socket(_Base):
             number = _c.socket.family.__get__(self)
             return AF_UNIX if number == AF_UNIX else _stdlib.socket.family.__get__(self)
 
+    def close(self, *, wake: bool = False) -> None:
+        """Close the socket; with `wake`, first end every call of it that blocks in another thread.
+
+        `accept` and `connect` then raise `ECONNABORTED`; `recv` and `send` raise it on Windows, and elsewhere report
+        the end of the stream and `EPIPE`. The number is closed when those calls have returned. For that a connection
+        is shut down on POSIX, and a listener too: also under another process that shares it. A close without `wake`
+        never does that: on POSIX a call that blocks goes on until something comes, on Windows it raises `EBADF`.
+
+        Portability:
+            Linux, macOS, FreeBSD, Windows: emulated.
+
+        References: POSIX `close`, `shutdown`; Winsock `CancelIoEx`.
+        """
+        if wake:
+            _wake(self)
+        _stdlib.socket.close(self)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Through multiprocessing a socket travels as its descriptor; plain pickle refuses, as for any socket."""
         from samesock import _pickling
 
         return _pickling.reduce(self)
+
+
+def _wake(sock: socket) -> None:
+    if not choosing.over_winsock():
+        return _waking.wake(sock)
+    from samesock.winsock import ending
+
+    return _waking.wake(sock, ending.strike)
 
 
 def _ours(sock: _stdlib.socket) -> socket:

@@ -11,6 +11,8 @@ import os
 import selectors
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -110,12 +112,33 @@ def select_file() -> Support:
 
 
 def interrupt() -> Support:
-    """Whether signals reach a thread inside a system call, which is where `pthread_kill` exists.
+    """Whether signals reach a thread inside a system call, which is where `pthread_kill` exists; else whether a call
+    that blocks in another thread can be cancelled, which is what Ctrl+C does here.
 
     A library that sends signals to the program it is in, only to see, would be a nuisance: here nothing is sent, and
     the doctor sends a real one to a process of its own.
     """
-    return "native" if hasattr(signal, "pthread_kill") else "absent"
+    if hasattr(signal, "pthread_kill"):
+        return "native"
+    one, other = _socket.socketpair()
+    with one, other:
+        ended: list[OSError] = []
+
+        def block() -> None:
+            try:
+                one.recv(1)
+            except OSError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=block, daemon=True)
+        thread.start()
+        end = time.monotonic() + SECONDS
+        while thread.is_alive() and time.monotonic() < end:
+            one.close(wake=True)
+            thread.join(0.01)
+        other.close()
+        thread.join(SECONDS)
+    return "emulated" if ended else "absent"
 
 
 def wake() -> Support:
@@ -127,4 +150,4 @@ def wake() -> Support:
             close(wake=True)
         except TypeError:
             return "absent"
-        return "native"
+        return "emulated"

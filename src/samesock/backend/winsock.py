@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import _socket
 import ctypes
+import errno
 import select
 import struct
-import threading
 import time
 from collections.abc import Iterable
 
@@ -41,11 +41,6 @@ from samesock.ffi.ws2_32 import (
 
 REFUSED_WHEN_FULL = True
 HANDSHAKE_IS_SYNCHRONOUS = False
-
-# select() here is not woken by Ctrl+C, and Python acts on it only between two calls. So a wait of the main
-# thread, where Ctrl+C is acted on, is made of pieces of this length; 4 wake-ups a second cost nothing that
-# was measurable.
-_INTERRUPTIBLE_SECONDS = 0.25
 
 _has_quick_refusals = True
 
@@ -115,27 +110,41 @@ def reset_on_close(tcp: _socket.socket) -> None:
 
 
 def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
-    """select(): a failed connect is told by its third set; a number that is no socket any more is found one
-    by one.
+    """One question to the driver under Winsock (`_windows_wait`), which Ctrl+C ends at once; a number that is no
+    socket any more is found one by one.
 
-    512 numbers of each kind are CPython's limit here, twice what the emulation ever waits for.
+    select() knows more kinds of socket than the driver does: it is asked, in pieces, where the driver refuses.
     """
-    reading, writing = set(readers), set(writers)
+    from samesock.backend import _windows_wait as driver
+
+    reading, writing = list(readers), set(writers)
     deadline = None if timeout is None else time.monotonic() + max(0.0, timeout)
-    in_pieces = threading.current_thread() is threading.main_thread()
+    masks = dict.fromkeys(reading, driver.READ)
+    for number in writing:
+        masks[number] = masks.get(number, 0) | driver.WRITE
+    if not masks:
+        _sleep(deadline)
+        return set()
+    try:
+        return driver.wait(masks, deadline)
+    except (driver.Refused, struct.error):  # struct: a negative number
+        pass
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:  # no driver under these sockets: a test on another system
+            raise
     while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if in_pieces or not (reading or writing):
-            left = _INTERRUPTIBLE_SECONDS if left is None else min(left, _INTERRUPTIBLE_SECONDS)
-        ready = _select(reading, writing, left)
+        left = driver.SLICE_SECONDS if deadline is None else deadline - time.monotonic()
+        ready = _select(set(reading), writing, max(0.0, min(left, driver.SLICE_SECONDS)))
         if ready or (deadline is not None and time.monotonic() >= deadline):
             return ready
 
 
-def _select(reading: set[int], writing: set[int], timeout: float | None) -> set[int]:
-    if not reading and not writing:
-        time.sleep(timeout or 0.0)  # three empty sets are an error here (10022)
-        return set()
+def _sleep(deadline: float | None) -> None:
+    while deadline is None or time.monotonic() < deadline:
+        time.sleep(1.0 if deadline is None else max(0.0, deadline - time.monotonic()))
+
+
+def _select(reading: set[int], writing: set[int], timeout: float) -> set[int]:
     try:
         return set().union(*select.select(reading, writing, writing, timeout))
     except (OSError, ValueError):

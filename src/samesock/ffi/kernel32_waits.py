@@ -33,6 +33,9 @@ WAIT_TIMEOUT: Final = 0x00000102
 WAIT_FAILED: Final = 0xFFFFFFFF
 INFINITE: Final = 0xFFFFFFFF
 
+# winnt.h, processthreadsapi.h
+THREAD_SET_CONTEXT: Final = 0x0010
+
 # winerror.h
 ERROR_INVALID_HANDLE: Final = 6
 ERROR_MORE_DATA: Final = 234
@@ -141,6 +144,7 @@ class Kernel32Waits(Library):
     PostQueuedCompletionStatus: Function = Function(BOOL, HANDLE, DWORD, ULONG_PTR, LPVOID, fails=0)
     CancelIoEx: Function = Function(BOOL, HANDLE, LPVOID, fails=0)
     GetOverlappedResult: Function = Function(BOOL, HANDLE, LPVOID, LPVOID, BOOL, fails=0)
+    CancelIo: Function = Function(BOOL, HANDLE, fails=0)
 
     # errhandlingapi.h, handleapi.h, fileapi.h, namedpipeapi.h
     GetLastError: Function = Function(DWORD, fails=NEVER)
@@ -156,6 +160,11 @@ class Kernel32Waits(Library):
     ResetEvent: Function = Function(BOOL, HANDLE, fails=0)
     WaitForSingleObject: Function = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
     WaitForMultipleObjects: Function = Function(DWORD, DWORD, LPVOID, BOOL, DWORD, fails=WAIT_FAILED)
+    SleepEx: Function = Function(DWORD, DWORD, BOOL, fails=NEVER)
+
+    # processthreadsapi.h
+    OpenThread: Function = Function(HANDLE, DWORD, BOOL, DWORD, fails=NULL)
+    QueueUserAPC: Function = Function(DWORD, LPVOID, HANDLE, ULONG_PTR, fails=0)
 
     # consoleapi.h
     GetConsoleMode: Function = Function(BOOL, HANDLE, LPVOID, fails=0)

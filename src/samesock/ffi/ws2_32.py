@@ -16,6 +16,7 @@ from samesock.ffi import (
     LPVOID,
     NEVER,
     SOCKET,
+    ULONG,
     WCHAR,
     WORD,
     Function,
@@ -53,6 +54,7 @@ UNIX_PATH_MAX: Final = 108
 SIO_AF_UNIX_GETPEERPID: Final = 0x58000100
 
 # winerror.h
+WSA_IO_PENDING: Final = 997
 WSAEWOULDBLOCK: Final = 10035
 WSAENOTSOCK: Final = 10038
 WSAEOPNOTSUPP: Final = 10045
@@ -82,6 +84,15 @@ class TCP_INITIAL_RTO_PARAMETERS(ctypes.Structure):
     _fields_ = [
         ("Rtt", WORD),
         ("MaxSynRetransmissions", BYTE),
+    ]
+
+
+class WSABUF(ctypes.Structure):
+    """ws2def.h: the length first, where POSIX's iovec has the address first."""
+
+    _fields_ = [
+        ("len", ULONG),
+        ("buf", LPVOID),
     ]
 
 
@@ -163,6 +174,9 @@ class Ws2_32(Library):
         _int, SOCKET, DWORD, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, fails=SOCKET_ERROR
     )
     WSASocketW: Function = Function(SOCKET, _int, _int, _int, LPVOID, DWORD, DWORD, fails=INVALID_SOCKET)
+    WSASend: Function = Function(
+        _int, SOCKET, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, fails=SOCKET_ERROR
+    )
 
 
 ws2_32: Ws2_32 = Ws2_32()

@@ -84,8 +84,8 @@ class WinsockCalls:
     would_block = frozenset({w.WSAEWOULDBLOCK})
     pending = frozenset({w.WSAEWOULDBLOCK, 10036, 10037})  # WSAEINPROGRESS, WSAEALREADY
     # WSAEINTR is no signal: it is what a call gets whose socket another thread closes. It must not be made
-    # again.
-    interrupted: frozenset[int] = frozenset()
+    # again. What Ctrl+C ends is cancelled: ERROR_OPERATION_ABORTED.
+    interrupted: frozenset[int] = frozenset({995})
     gone = frozenset({10053, 10054})  # WSAECONNABORTED, WSAECONNRESET
 
     wait = staticmethod(system.wait)

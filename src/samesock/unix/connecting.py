@@ -14,6 +14,7 @@ import secrets
 import time
 from typing import NamedTuple
 
+from samesock import _waking
 from samesock._errors import error, named_error
 from samesock.backend import OpenRecord, system
 from samesock.unix import hello, rendezvous
@@ -106,6 +107,7 @@ def connect(
             raise Full(path, timeout, pending_port)
         rest = pause if deadline is None else min(pause, deadline - now)
         time.sleep(rest)
+        _waking.check_caller("connecting a Unix socket")
         pause = min(pause * 2, TRY_SECONDS)
 
 

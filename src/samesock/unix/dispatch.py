@@ -11,10 +11,12 @@ import _socket
 import errno
 import functools
 import socket as _stdlib
+from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import ref
 
+from samesock import _waking
 from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
@@ -117,21 +119,28 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return accept_as(self)
-        number, peer, name = end.accept(self)
+        _waking.readers[get_ident()] = self
+        try:
+            number, peer, name = end.accept(self)
+        except OSError:
+            _waking.check(self, "accepting from a Unix socket")
+            raise
+        finally:
+            _waking.leave(self)
         return adopted(_plain_class(self), number, peer), name
 
     def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
         if end is None:
-            return calls.connect(self, address)
-        return end.connect(self, address)
+            return _connect(self, calls, address)
+        return _connect(self, end, address)
 
     def connect_ex(self: Any, address: Any, /) -> int:
         end = _end_of(ref(self))
         if end is None:
             return calls.connect_ex(self, address)
         try:
-            end.connect(self, address)
+            _connect(self, end, address)
         except TimeoutError:
             return errno.EAGAIN
         except OSError as error:
@@ -277,6 +286,18 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     return sock
 
 
+def _connect(sock: Any, end: Any, address: Any) -> None:
+    _waking.readers[get_ident()] = sock
+    try:
+        end.connect(sock, address)
+        _waking.check(sock, "connect()")
+    except OSError:
+        _waking.check(sock, "connect()")
+        raise
+    finally:
+        _waking.leave(sock)
+
+
 def _sender(sock: Any, end: Any) -> Name | None:
     """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
     try:
@@ -289,9 +310,16 @@ def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
     return next(cls for cls in plain_classes if isinstance(sock, cls))
 
 
-def accept_as(sock: Any) -> tuple[_stdlib.socket, Any]:
+def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_stdlib.socket, Any]:
     """accept() as the standard library has it, giving the caller's own plain class."""
-    number, address = calls.accept(sock)
+    _waking.readers[get_ident()] = sock
+    try:
+        number, address = (accept or calls.accept)(sock)
+    except OSError:
+        _waking.check(sock, "accept()")
+        raise
+    finally:
+        _waking.leave(sock)
     cls = _plain_class(sock)
     accepted = cls.__new__(cls)
     _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)

@@ -21,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from samesock import _address, _errors
+from samesock import _address, _errors, _waking
 from samesock.unix import AF_UNIX, Name, PeerCred, _native_errors, ignored_options
 from samesock.unix._native_calls import NativeCalls, default_calls
 from samesock.unix.calls import calls
@@ -92,6 +92,7 @@ class NativeEnd:
                 break
             code = table.last_error()
             if code in table.interrupted or code in table.gone:
+                _waking.check(sock, "accepting on a Unix socket")
                 continue
             if code not in table.would_block or timeout == 0:
                 raise table.error(code, "accepting on a Unix socket")
@@ -118,6 +119,7 @@ class NativeEnd:
         while table.connect(number, raw, len(raw)) != 0:
             code = table.last_error()
             if code in table.interrupted:
+                _waking.check(sock, "connecting a Unix socket")
                 continue
             if code in table.pending:
                 code = self._completed(sock, path, timeout)

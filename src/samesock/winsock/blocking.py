@@ -1,23 +1,300 @@
 """The frame around every call of Winsock that may block or fail.
 
-`call` makes the call, gives its errors POSIX's errno, and is where Ctrl+C and `close(wake=True)` end a call that
-blocks. What must never be put here: what any one method does.
+`call` makes the call, gives its errors POSIX's errno, and is where Ctrl+C, `close(wake=True)` and `shutdown` end a
+call that blocks. It knows by a function's name how it waits; a caller that knows it too says `read`, `write`,
+`connect`, or `plain` for what never blocks, and saves the question. What must never be put here: what any one method
+does.
+
+A call of a socket without a time-out is C's own, written into `_waking`'s lists meanwhile. With a time-out C would
+wait in select(), which nothing ends: there the wait is ours (`system.wait`), and C's call comes after it. A cancelled
+read has taken nothing and is made again (PEP 475). A cancelled write has sent nobody knows how much: the main
+thread's go through `pending`, which is never cancelled unless an exception leaves it.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found,unused-ignore]
+import _socket
+import signal
+import time
+from _thread import get_ident
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from samesock import _errors
+from samesock import _errors, _waking
+from samesock.backend import system
+from samesock.winsock import pending
+from samesock.winsock.calls import calls
+from samesock.winsock.interrupting import interrupter, may_block_now
+
+_SMALL: Final = 4096  # bytes: a send that any buffer takes at once, unless the peer has long stopped reading
+_CANCELLED: Final = 995  # ERROR_OPERATION_ABORTED
+_SHUT_DOWN: Final = (
+    10058  # WSAESHUTDOWN: what a read of Winsock's gives where BSD's gives the end of the stream
+)
+_UNDER_WAY: Final = (10035, 10036, 10037)  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY
+
+_END: Final[dict[str, Any]] = {
+    "recv": b"",
+    "recv_into": 0,
+    "recvfrom": (b"", None),
+    "recvfrom_into": (0, None),
+}
+"""What C's calls give at the end of the stream. Any other raises WSAESHUTDOWN for it, as Winsock does."""
+
+_readers = _waking.readers
+_writers = _waking.writers
+_ended = _waking.ended
+_leave = _waking.leave
 
 
 def call(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     """`function(sock, *arguments)`; an `OSError` with a Winsock code leaves it with POSIX's errno."""
+    kind: Callable[..., Any] = _KINDS.get(getattr(function, "__name__", ""), plain)
+    return kind(function, sock, *arguments)
+
+
+def plain(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
+    """The same for a function that never blocks."""
     try:
         return function(sock, *arguments)
-    except OSError as error:
-        code = getattr(error, "winerror", None)
+    except OSError as failure:
+        raise _translated(failure, function, sock) from None
+
+
+def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
+    """The same for one that waits until something has come: what it does is undone when it is cancelled."""
+    if _ended:
+        _waking.check(sock, _tried(function))
+    timeout = calls.gettimeout(sock)
+    if timeout is not None:
+        if timeout == 0 or interrupter.signals_do_it:
+            return plain(function, sock, *arguments)
+        return _read_in_time(function, sock, timeout, arguments)
+    me = get_ident()
+    if not interrupter.ready and me == interrupter.main and not may_block_now(sock):
+        return _read_in_time(function, sock, None, arguments)
+    while True:
+        _readers[me] = sock
+        try:
+            return function(sock, *arguments)
+        except OSError as failure:
+            error = failure
+        finally:
+            _leave(sock)
+            if interrupter.striking:
+                interrupter.let_pass()
+        # A handler of Ctrl+C has run by now, or does when the loop turns: then its exception is the answer.
+        if _reading_has_ended(error, sock, function):
+            return _END[_name(function)]
+
+
+def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None, arguments: Any) -> Any:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    me = get_ident()
+    while True:
+        _readers[me] = sock
+        try:
+            if not _is_shut(sock):
+                _wait(sock, deadline, writing=False)
+                if _is_shut(sock):
+                    continue
+            elif not system.wait([calls.fileno(sock)], [], 0.0):
+                raise _errors.error(_SHUT_DOWN, _tried(function))
+            return function(sock, *arguments)
+        except OSError as failure:
+            error = failure
+        finally:
+            _leave(sock)
+        if _reading_has_ended(error, sock, function):
+            return _END[_name(function)]
+
+
+def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
+    """The same for one that waits until there is room: sent is sent, once."""
+    timeout = calls.gettimeout(sock)
+    if timeout == 0 or interrupter.signals_do_it:
+        return plain(function, sock, *arguments)
+    name = _name(function)
+    if timeout is not None:
+        return _write_in_time(function, sock, timeout, arguments, whole=name == "sendall")
+    me = get_ident()
+    _writers[me] = sock
+    try:
+        if me != interrupter.main:
+            return function(sock, *arguments)
+        if name in ("send", "sendall"):
+            if len(arguments[0]) <= _SMALL and _ctrl_c_raises():
+                # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
+                # whose exception leaves then.
+                interrupter.writing = [sock]
+                return function(sock, *arguments)
+            sent = pending.send(calls.fileno(sock), *arguments)
+            return sent if name == "send" else None
+        # A datagram, or a message: with room for it, it is not waited for.
+        _wait(sock, None, writing=True)
+        if interrupter.queued:
+            interrupter.settle()
+        return function(sock, *arguments)
+    except OSError as failure:
+        error = failure
+    finally:
+        _writers.pop(me, None)
+        if me == interrupter.main:
+            interrupter.writing = None
+    if getattr(error, "winerror", None) == _CANCELLED:
+        raise _cut(sock, function) from None
+    raise _translated(error, function, sock) from None
+
+
+def _ctrl_c_raises() -> bool:
+    """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
+    return (
+        interrupter.ready
+        and not interrupter.queued
+        and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+
+
+def _write_in_time(
+    function: Callable[..., Any], sock: Any, timeout: float, arguments: Any, *, whole: bool
+) -> Any:
+    deadline = time.monotonic() + timeout
+    me = get_ident()
+    rest = memoryview(arguments[0]).cast("B") if whole else None
+    try:
+        while True:
+            _writers[me] = sock
+            _wait(sock, deadline, writing=True)
+            if rest is None:
+                return function(sock, *arguments)
+            sent = calls.send(sock, rest, *arguments[1:])
+            rest = rest[sent:]
+            if not rest:
+                return None
+    except OSError as failure:
+        raise _translated(failure, function, sock) from None
+    finally:
+        _writers.pop(me, None)
+
+
+def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
+    """The same for connect and connect_ex, which wait for the other side; the second gives its error's number.
+
+    A host's name is resolved by C before: nothing ends that.
+    """
+    timeout = calls.gettimeout(sock)
+    wants_number = _name(function) == "connect_ex"
+    if timeout == 0 or interrupter.signals_do_it:
+        if wants_number:
+            return function(sock, address)
+        return plain(function, sock, address)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    _readers[get_ident()] = sock
+    try:
+        calls.settimeout(sock, 0.0)
+        try:
+            code = calls.connect_ex(sock, address)
+            if code in _UNDER_WAY:
+                _wait(sock, deadline, writing=True)
+                _waking.check(sock, "connect()")
+                code = calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
+        finally:
+            if calls.fileno(sock) >= 0:
+                calls.settimeout(sock, timeout)
+    except OSError as failure:
+        error = _translated(failure, function, sock)
+    else:
         if not code:
-            raise
-        raise _errors.error(code, f"{function.__name__}()") from None
+            return 0 if wants_number else None
+        error = _errors.error(code, "connect()")
+    finally:
+        _leave(sock)
+    if wants_number and error.errno is not None:
+        return error.errno
+    raise error
+
+
+def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
+    """Whether the socket can be read (or written) within that time; Ctrl+C and `close(wake=True)` end the wait."""
+    me = get_ident()
+    _readers[me] = sock
+    try:
+        number = calls.fileno(sock)
+        if number < 0:
+            raise _errors.named_error("EBADF", "waiting for a closed socket")
+        reading, written = ([], [number]) if writing else ([number], [])
+        return bool(system.wait(reading, written, seconds))
+    finally:
+        _leave(sock)
+
+
+def _wait(sock: Any, deadline: float | None, *, writing: bool) -> None:
+    """Until C's call would not block. `TimeoutError` when it is too late; for a closed socket C's call tells."""
+    number = calls.fileno(sock)
+    if number < 0:
+        return
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    reading, written = ([], [number]) if writing else ([number], [])
+    if not system.wait(reading, written, left):
+        raise TimeoutError("timed out")
+
+
+def _is_shut(sock: Any) -> bool:
+    """Whether this process has shut the socket down for reading."""
+    return bool(_ended) and _ended.get(sock) == _waking.END_OF_STREAM
+
+
+def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]) -> bool:
+    """Whether the call is to give the end of the stream, as after one's own shutdown; False to make it again. Raises
+    what ends it else."""
+    code = getattr(failure, "winerror", None)
+    if code == _SHUT_DOWN and _name(function) in _END:
+        return True
+    if code != _CANCELLED:
+        raise _translated(failure, function, sock) from None
+    if get_ident() == interrupter.main:
+        interrupter.cancelled += 1
+    if _ended.get(sock) == _waking.END_OF_STREAM:
+        if _name(function) in _END:
+            return True
+        raise _errors.error(_SHUT_DOWN, _tried(function)) from None
+    _waking.check(sock, _tried(function))
+    return False
+
+
+def _cut(sock: Any, function: Callable[..., Any]) -> OSError:
+    """For a write that was cancelled: by the close, or by somebody who is no part of this library."""
+    name = _ended.get(sock)
+    if name == _waking.END_OF_STREAM:
+        return _errors.named_error("EPIPE", _tried(function), code=_CANCELLED)
+    tried = f"{_tried(function)}; it was cancelled, and part may have been sent"
+    return _errors.named_error(name or "ECONNABORTED", tried, code=_CANCELLED)
+
+
+def _translated(failure: OSError, function: Callable[..., Any], sock: Any) -> OSError:
+    code = getattr(failure, "winerror", None)
+    name = _ended.get(sock) if _ended else None
+    if name:
+        return _errors.named_error(name, _tried(function), code=code or None)
+    if not code:
+        return failure
+    if calls.fileno(sock) < 0:
+        return _errors.named_error("EBADF", f"{_tried(function)}; the socket was closed meanwhile", code=code)
+    return _errors.error(code, _tried(function))
+
+
+def _name(function: Callable[..., Any]) -> str:
+    name: str = getattr(function, "__name__", "")
+    return name
+
+
+def _tried(function: Callable[..., Any]) -> str:
+    return f"{_name(function).strip('_')}()"
+
+
+_KINDS: Final[dict[str, Callable[..., Any]]] = {
+    **dict.fromkeys(("_accept", "accept", "recvmsg", "recvmsg_into", *_END), read),
+    **dict.fromkeys(("send", "sendall", "sendto", "sendmsg"), write),
+    **dict.fromkeys(("connect", "connect_ex"), connect),
+}

@@ -1,12 +1,73 @@
-"""shutdown and close.
+"""shutdown, which also ends the calls that block in other threads, and the strike of `close(wake=True)`.
 
-What must never be put here: the frame around a call (`blocking`).
+What must never be put here: the frame around a call (`blocking`), and closing itself.
 """
 
 from __future__ import annotations
+
+import _socket
+import time
+from typing import Any, Final
+
+from samesock import _waking
+from samesock.ffi.kernel32_waits import kernel32_waits
+from samesock.winsock import blocking
+from samesock.winsock.calls import calls
+from samesock.winsock.interrupting import interrupter
+
+_END_SECONDS: Final = 0.2
+_PAUSE_SECONDS: Final = 0.001
+
+
+def strike(sock: Any, tries: int) -> None:  # noqa: ARG001  (POSIX's tells first tries from later ones)
+    """Winsock's strike: whatever is pending on the socket, of any thread, comes back cancelled."""
+    number = calls.fileno(sock)
+    if number >= 0:
+        kernel32_waits.CancelIoEx(number, None)
 
 
 class EndingMethods:
     """See the module's head. Each method's promise is the standard library's on POSIX."""
 
     __slots__ = ()
+
+    def shutdown(self: Any, how: int, /) -> None:
+        """End sending, receiving or both; see shutdown(2). A recv or accept that blocks in another thread ends.
+
+        Raises `ENOTCONN` without a peer. As on Linux a listener can be shut down for reading: each accept then raises
+        `EINVAL`.
+        """
+        stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
+        if stops_reading and _listens(self):
+            _waking.ended[self] = "EINVAL"
+        else:
+            blocking.plain(calls.shutdown, self, how)
+            if not stops_reading:
+                return
+            _waking.ended[self] = _waking.END_OF_STREAM
+        _end_calls(self, writers_too=how == _socket.SHUT_RDWR)
+
+
+def _listens(sock: Any) -> bool:
+    try:
+        return bool(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+    except OSError:
+        return False
+
+
+def _end_calls(sock: Any, *, writers_too: bool) -> None:
+    """Those that are in a call now. A thread that sends goes on where only reading has ended."""
+    if interrupter.signals_do_it:
+        return
+    end = time.monotonic() + _END_SECONDS
+    while time.monotonic() < end:
+        readers = _waking.readers_of(sock)
+        writers = _waking.writers_of(sock)
+        if not readers and not (writers and writers_too):
+            return
+        if writers and not writers_too:
+            for thread in readers:
+                interrupter.cancel_for(thread, calls.fileno(sock))
+        else:
+            strike(sock, 0)
+        time.sleep(_PAUSE_SECONDS)

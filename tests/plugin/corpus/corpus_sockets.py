@@ -81,9 +81,8 @@ def test_both_ends() -> None:
 
 
 def test_accepted() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with socket.create_connection(listener.getsockname()):
-            KEPT.append(listener.accept()[0])  # leaks: connection
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        KEPT.append(listener.accept()[0])  # leaks: connection
 
 
 def test_pair() -> None:

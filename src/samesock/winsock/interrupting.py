@@ -1,0 +1,178 @@
+"""Ctrl+C into a call of Winsock that the main thread blocks in.
+
+C's calls wait through Ctrl+C on Windows. A thread waits for the event that CPython sets on it, and has the main thread
+itself cancel the call: Winsock waits alertably (MSDN says so of recv, accept and the others), so a queued
+`CancelIo` runs inside the wait and ends what this thread has pending on that socket, and nothing of anybody else's: a
+sendall of another thread on the same socket goes on (seen under Wine). Where that does not take, `CancelIoEx` follows,
+unless it would hit others. The frame around the call (`blocking`) makes the call again, or lets KeyboardInterrupt out.
+
+The thread is started when the main thread is about to block for the first time. It is `_thread`'s: no object of
+`threading`, so that a program that looks at its threads sees its own. What must never be put here: what a cancelled
+call means.
+"""
+
+from __future__ import annotations
+
+import _thread
+import ctypes
+import signal
+import threading
+import time
+from typing import Any, Final
+
+from samesock import _waking
+from samesock.backend import _windows_wait, system
+from samesock.ffi import kernel32_waits as waits
+from samesock.ffi.kernel32_waits import kernel32_waits
+from samesock.winsock.calls import calls
+
+_PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+_FIRST_OF_CANCEL_IO_EX: Final = 4
+_STRIKES: Final = 40
+"""After so many the call is left alone: it is in something that nothing cancels, such as a name's resolution."""
+_WRITE_SECONDS: Final = 0.04
+_SETTLE_SECONDS: Final = 0.02
+"""Before the event is reset. The interpreter's own input() looks at it up to 10 ms after its read was ended."""
+
+
+class Interrupter:
+    """The thread and what it shares with the main thread."""
+
+    def __init__(self) -> None:
+        self.signals_do_it = hasattr(signal, "pthread_kill")
+        """Where a signal reaches a thread inside a system call, nothing here is needed."""
+        self.ready = self.signals_do_it
+        """Whether a call of the main thread may block: Ctrl+C would end it."""
+        self.main = threading.main_thread().ident
+        self.cancelled = 0
+        """How many calls of the main thread came back cancelled."""
+        self.striking = False
+        self.writing: list[Any] | None = None
+        """The socket of a small send that the main thread is in, in a list that is this call's alone."""
+        self.queued = False
+        """Whether a `CancelIo` may still be queued for the main thread."""
+        self._lock = _thread.allocate_lock()
+        self._thread = 0
+        self._cancel_io: Any = None
+
+    def prepare(self) -> bool:
+        """Start the thread, before the main thread blocks; False where the interpreter has no event for it."""
+        event = _windows_wait.sigint_event()
+        if not event:
+            return False
+        with self._lock:
+            if self.ready:
+                return True
+            native = threading.main_thread().native_id or 0
+            self._thread = kernel32_waits.OpenThread(waits.THREAD_SET_CONTEXT, 0, native)
+            self._cancel_io = _address_of(kernel32_waits.CancelIo)
+            kernel32_waits.ResetEvent(event)
+            _thread.start_new_thread(self._watch, (event,))
+            self.ready = True
+        return True
+
+    def settle(self) -> None:
+        """In the main thread, before a write that must not be cut: what is still queued for it runs now."""
+        with self._lock:
+            kernel32_waits.SleepEx(0, 1)
+            self.queued = False
+
+    def let_pass(self) -> None:
+        """On return no strike is under way that took the caller's socket for the main thread's."""
+        with self._lock:
+            pass
+
+    def cancel_for(self, thread: int, number: int) -> bool:
+        """Have that thread (Windows' number, which is Python's, too) cancel what it has pending on the socket."""
+        handle = kernel32_waits.OpenThread(waits.THREAD_SET_CONTEXT, 0, thread)
+        if not handle:
+            return False
+        try:
+            return bool(kernel32_waits.QueueUserAPC(_address_of(kernel32_waits.CancelIo), handle, number))
+        finally:
+            kernel32_waits.CloseHandle(handle)
+
+    def _watch(self, event: int) -> None:
+        while True:
+            kernel32_waits.WaitForSingleObject(event, waits.INFINITE)
+            self._let_others_see()
+            kernel32_waits.ResetEvent(event)
+            self._end_call()
+            self._end_write()
+
+    def _end_write(self) -> None:
+        """Cut a small send that is still blocked after a while; its frame lets the exception of Ctrl+C out.
+
+        One that began just after Ctrl+C was dealt with looks the same. It is cut only if it blocks so long, and then
+        raises ECONNABORTED: nothing is sent twice.
+        """
+        token = self.writing
+        end = time.monotonic() + _WRITE_SECONDS
+        while token is not None and self.writing is token and time.monotonic() < end:
+            time.sleep(0.005)
+        for _ in range(_STRIKES):
+            with self._lock:
+                if token is None or self.writing is not token:
+                    return
+                number = calls.fileno(token[0])
+                if number >= 0:
+                    self.queued = True
+                    kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
+            time.sleep(_PAUSES[-1])
+
+    def _let_others_see(self) -> None:
+        """Before the event is reset: the interpreter's own input() looks at it up to 10 ms after its read was ended.
+
+        A main thread that is in a call of ours is in no input(). What is pressed until the reset is not told again: so
+        a call that begins meanwhile is struck, too, which costs it nothing but to be made again.
+        """
+        end = time.monotonic() + _SETTLE_SECONDS
+        while self._socket() is None and self.writing is None and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def _socket(self) -> Any:
+        return _waking.readers.get(self.main or 0)
+
+    def _end_call(self) -> None:
+        """Strike until the call that the main thread is in has come back."""
+        sock, seen = self._socket(), self.cancelled
+        for strike in range(_STRIKES):
+            if sock is None or not self._strike(sock, seen, strike):
+                return
+            time.sleep(_PAUSES[min(strike, len(_PAUSES) - 1)])
+
+    def _strike(self, sock: Any, seen: int, strike: int) -> bool:
+        """One try to end it; False when it has come back."""
+        with self._lock:
+            self.striking = True
+            try:
+                number = calls.fileno(sock)
+                if self.cancelled != seen or self._socket() is not sock or number < 0:
+                    return False
+                if self._thread and strike < _FIRST_OF_CANCEL_IO_EX:
+                    self.queued = True
+                    kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
+                elif not _waking.writers_of(sock):
+                    kernel32_waits.CancelIoEx(number, None)
+                return True
+            finally:
+                self.striking = False
+
+
+def _address_of(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+interrupter = Interrupter()
+
+
+def may_block_now(sock: Any) -> bool:
+    """Whether a read of the main thread that has no time-out is safe to make: it will not block, or Ctrl+C ends it."""
+    number = calls.fileno(sock)
+    return number < 0 or bool(system.wait([number], [], 0.0)) or interrupter.prepare()
+
+
+def prepare_to_block(sock: Any) -> None:
+    """Before a call of the main thread that may block in a function of the system's, other than C's methods."""
+    if not interrupter.ready and _thread.get_ident() == interrupter.main and calls.gettimeout(sock) is None:
+        may_block_now(sock)

@@ -1,0 +1,146 @@
+"""A send of the main thread that Ctrl+C can interrupt, and that is still under way when its handler returns.
+
+`WSASend` with an event of its own leaves the data pending; the wait for it ends at CPython's Ctrl+C event, Python runs
+the handlers, and the same send is waited for again. It is cancelled only when an exception leaves: cancelled, nobody
+knows how much of it was sent. The memory belongs to the kernel until the send has ended. What must never be put here:
+a choice between this and C's own send, and anything but streams and connected datagram sockets.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Final
+
+from samesock import _errors
+from samesock.backend import _windows_wait
+from samesock.ffi import DWORD, HANDLE, LPVOID, ULONG, ws2_32
+from samesock.ffi import kernel32_waits as waits
+from samesock.ffi.kernel32_waits import kernel32_waits
+
+PIECE: Final = 1 << 20
+"""How much is pending at a time: its pages are locked meanwhile."""
+
+_STATUS_PENDING: Final = 0x103
+_SLICE_MILLISECONDS: Final = 50
+_TRIES: Final = 100
+
+
+class _Bytes(ctypes.Structure):
+    """WSABUF over a bytes object, which this field keeps alive: a cast to an address costs five times as much."""
+
+    _fields_ = [("len", ULONG), ("buf", ctypes.c_char_p)]
+
+
+class _Memory:
+    """What one send needs; used again. References to its parts are made once: each costs as much as a small call."""
+
+    event = 0
+
+    def __init__(self) -> None:
+        self.event = kernel32_waits.CreateEventW(None, 1, 0, None)
+        if not self.event:
+            raise _errors.error(kernel32_waits.GetLastError(), "making an event")
+        self.overlapped = waits.OVERLAPPED()
+        self.overlapped.hEvent = self.event
+        self.status = ULONG.from_buffer(self.overlapped)
+        self.bytes = _Bytes()
+        self.buffer = ws2_32.WSABUF()
+        self.sent = DWORD()
+        self.handles = (HANDLE * 2)(self.event, _windows_wait.sigint_event())
+        self.data: object = None
+        self.to_overlapped = ctypes.byref(self.overlapped)
+        self.to_bytes = ctypes.byref(self.bytes)
+        self.to_buffer = ctypes.byref(self.buffer)
+        self.to_sent = ctypes.byref(self.sent)
+
+    def __del__(self) -> None:
+        event, self.event = self.event, 0
+        if event:
+            kernel32_waits.CloseHandle(event)
+
+    def take_back(self, number: int) -> bool:
+        """Cancel it; whether nothing pends on return. (Wine says "pending" of a send that it has refused.)"""
+        for _ in range(_TRIES):
+            if self.status.value != _STATUS_PENDING:
+                return True
+            kernel32_waits.CancelIoEx(number, self.to_overlapped)
+            kernel32_waits.WaitForSingleObject(self.event, 5)
+        return False
+
+
+_spare: list[_Memory] = []
+_given_up: list[_Memory] = []
+
+
+def send(number: int, data: Any, flags: int = 0) -> int:
+    """Send all of it; how many bytes that was. Raises `OSError` with Winsock's code in `winerror`."""
+    if type(data) is bytes and len(data) <= PIECE:
+        memory = _borrow()
+        memory.bytes.len = len(data)
+        memory.bytes.buf = data
+        return _send(number, memory, memory.to_bytes, flags)
+    view = memoryview(data).cast("B")
+    size = len(view)
+    if view.readonly or not size:
+        # ctypes gives the address of what can be written to, and of bytes.
+        whole: Any = data if type(data) is bytes else bytes(view)
+        address = ctypes.cast(whole, LPVOID).value or 0
+    else:
+        whole = (ctypes.c_char * size).from_buffer(view)
+        address = ctypes.addressof(whole)
+    sent = 0
+    while sent < size or not size:
+        memory = _borrow()
+        memory.data = whole
+        memory.buffer.len = min(PIECE, size - sent)
+        memory.buffer.buf = address + sent
+        sent += _send(number, memory, memory.to_buffer, flags)
+        if not size:
+            break
+    return sent
+
+
+def _borrow() -> _Memory:
+    try:
+        return _spare.pop()
+    except IndexError:
+        return _Memory()
+
+
+def _send(number: int, memory: _Memory, buffer: Any, flags: int) -> int:
+    memory.status.value = 0
+    try:
+        if not ws2_32.ws2_32.WSASend(number, buffer, 1, memory.to_sent, flags, memory.to_overlapped, None):
+            return memory.sent.value
+        code = ws2_32.ws2_32.WSAGetLastError()
+        if code != ws2_32.WSA_IO_PENDING:
+            memory.status.value = 0
+            raise _errors.error(code, "send()")
+        while memory.status.value == _STATUS_PENDING:
+            _wait(memory)
+        if not kernel32_waits.GetOverlappedResult(number, memory.to_overlapped, memory.to_sent, 0):
+            raise _errors.error(kernel32_waits.GetLastError(), "send()")
+        return memory.sent.value
+    finally:
+        if memory.status.value == _STATUS_PENDING:
+            _given_up.append(memory)
+            if memory.take_back(number):
+                _given_up.remove(memory)
+        else:
+            memory.data = memory.bytes.buf = None
+            _spare.append(memory)
+
+
+def _wait(memory: _Memory) -> None:
+    """Until the send has ended, or Ctrl+C."""
+    event = _windows_wait.sigint_event()
+    if event:
+        kernel32_waits.ResetEvent(event)
+        _let_handlers_run()
+        kernel32_waits.WaitForMultipleObjects(2, ctypes.byref(memory.handles), 0, waits.INFINITE)
+    else:
+        kernel32_waits.WaitForSingleObject(memory.event, _SLICE_MILLISECONDS)
+
+
+def _let_handlers_run() -> None:
+    """A frame of Python's: who pressed Ctrl+C before its event was reset has his handler run on entering it."""

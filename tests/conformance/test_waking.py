@@ -1,0 +1,208 @@
+"""What another thread's close and shutdown do to a call that blocks (close(2), shutdown(2)); `wake` is ours."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+import time
+
+import pytest
+
+import samesock
+from conformance.ending import MUCH, Blocked, Net
+from conformance.raising import errno_of, ours_alone
+from samesock.unix import choosing
+
+CALLS = [
+    f"{method} {family}"
+    for family in ("tcp", "unix")
+    for method in ("accept", "recv", "recv_into", "sendall", "connect")
+]
+WOKEN = {
+    "accept": errno.ECONNABORTED,
+    "connect": errno.ECONNABORTED,
+    "recv": errno.ECONNABORTED if choosing.over_winsock() else b"",
+    "recv_into": errno.ECONNABORTED if choosing.over_winsock() else 0,
+    "sendall": errno.ECONNABORTED if choosing.over_winsock() else errno.EPIPE,
+}
+KERNELS_UNIX = choosing.transport() == "kernel"
+
+
+@pytest.fixture
+def made(net, socket_dir):
+    """Sockets of the implementation."""
+    sockets = Net(net, socket_dir)
+    with sockets.stack:
+        yield sockets
+
+
+@ours_alone
+@pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
+@pytest.mark.parametrize("name", CALLS)
+def test_close_with_wake(made: Net, name: str, timeout: float | None) -> None:
+    """close(wake=True) ends a call that blocks in another thread, and the number is closed when it has returned."""
+    if timeout and name == "connect unix" and made.queue_answers():
+        pytest.skip("unix-stream: a kernel whose full queue answers EAGAIN to a socket with a time-out")
+    if timeout and name.startswith("sendall"):
+        pytest.skip("wake: with a time-out a kernel may take whole what it takes at all, and nothing blocks")
+    sock, call = made.call(name, timeout)
+    blocked = Blocked(call)
+    begun = time.monotonic()
+    sock.close(wake=True)
+    assert sock.fileno() == -1
+    if name == "connect unix" and KERNELS_UNIX:
+        # The deviation `wake-unix-connect`. The number is still the blocked call's.
+        assert blocked.thread.is_alive()
+        made.stack.close()  # the listener's end is what ends it
+        blocked.join()
+        return
+    blocked.join()
+    assert time.monotonic() - begun < 5
+    expected = WOKEN[name.partition(" ")[0]]
+    result = blocked.result if blocked.error is None else blocked.error.errno
+    assert result == expected
+
+
+@ours_alone
+def test_every_thread_is_woken(made: Net) -> None:
+    """close(wake=True) ends the calls of all threads."""
+    sock, call = made.call("accept tcp")
+    blocked = [Blocked(call) for _ in range(5)]
+    sock.close(wake=True)
+    assert {one.join().error.errno for one in blocked if one.error or one.join()} == {errno.ECONNABORTED}
+
+
+@ours_alone
+def test_close_with_wake_of_nobody(made: Net) -> None:
+    """Without anybody to wake it is a close; twice is once."""
+    one, other = made.connection()
+    one.close(wake=True)
+    one.close(wake=True)
+    one.close()
+    assert other.recv(1) == b""
+    fresh = made.net.socket()
+    fresh.close(wake=True)
+    assert fresh.fileno() == -1
+
+
+@ours_alone
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+def test_a_plain_close_leaves_a_shared_connection_alone(made: Net, family: str) -> None:
+    """close(2) of one of two descriptors of a connection does nothing to the other."""
+    one, other = made.connection(family)
+    shared = made.keep(one.dup())
+    one.close()
+    other.send(b"x")
+    assert shared.recv(1) == b"x"
+    shared.send(b"y")
+    assert other.recv(1) == b"y"
+
+
+@ours_alone
+def test_the_number_is_not_reused_under_a_blocked_call(made: Net) -> None:
+    """While threads close with wake and others make sockets, no call ends up at a stranger's socket."""
+    stop = threading.Event()
+    wrong: list[object] = []
+    strangers = 0
+
+    def make_strangers() -> None:
+        nonlocal strangers
+        while not stop.is_set():
+            one, other = made.net.socketpair()
+            other.send(b"!")
+            strangers += 1
+            time.sleep(0.001)
+            one.close()
+            other.close()
+
+    maker = threading.Thread(target=make_strangers, daemon=True)
+    maker.start()
+    try:
+        for _ in range(30):
+            one, other = made.net.socketpair()
+            blocked = Blocked(lambda sock=one: sock.recv(1))
+            one.close(wake=True)
+            blocked.join()
+            if blocked.result not in (None, b""):
+                wrong.append(blocked.result)
+            other.close()
+    finally:
+        stop.set()
+        maker.join(20)
+    assert not wrong
+    assert strangers
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+@pytest.mark.parametrize("how", ["SHUT_RD", "SHUT_RDWR"])
+@pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
+def test_shutdown_ends_a_recv(made: Net, family: str, how: str, timeout: float | None) -> None:
+    """shutdown(2) for reading ends a recv(2) in another thread, which then reports the end of the stream."""
+    one, _ = made.connection(family)
+    one.settimeout(timeout)
+    blocked = Blocked(lambda: one.recv(1))
+    one.shutdown(getattr(made.net, how))
+    assert blocked.join().result == b""
+    assert one.recv(1) == b""
+
+
+@pytest.mark.parametrize("how", ["SHUT_RD", "SHUT_RDWR"])
+def test_shutdown_ends_an_accept(made: Net, how: str) -> None:
+    """shutdown(2) of a listener ends an accept(2) in another thread with EINVAL (Linux)."""
+    sock, call = made.call("accept tcp")
+    blocked = Blocked(call)
+    sock.shutdown(getattr(made.net, how))
+    error = blocked.join().error
+    assert error is not None
+    assert error.errno == errno.EINVAL
+    assert errno_of(sock.accept) == errno.EINVAL
+
+
+def test_shutdown_for_reading_leaves_the_sender_alone(made: Net) -> None:
+    """SHUT_RD ends reading: a sendall of another thread goes on, and all of it arrives."""
+    one, other = made.connection()
+    data = os.urandom(1 << 20) * 24
+    sending = Blocked(lambda: one.sendall(data))
+    receiving = Blocked(lambda: one.recv(1))
+    one.shutdown(made.net.SHUT_RD)
+    assert receiving.join().result == b""
+    got = hashlib.sha256()
+    count = 0
+    while count < len(data):
+        piece = other.recv(1 << 20)
+        got.update(piece)
+        count += len(piece)
+    assert sending.join().error is None
+    assert got.digest() == hashlib.sha256(data).digest()
+
+
+def test_shutdown_of_an_unconnected_socket(made: Net) -> None:
+    """shutdown(2) without a peer is ENOTCONN."""
+    assert errno_of(made.keep(made.net.socket()).shutdown, made.net.SHUT_RDWR) == errno.ENOTCONN
+
+
+def test_sending_after_ones_own_shutdown(made: Net) -> None:
+    """send(2) after one's own SHUT_WR is EPIPE."""
+    one, _ = made.connection()
+    one.shutdown(made.net.SHUT_WR)
+    assert errno_of(one.send, b"x") == errno.EPIPE
+    assert errno_of(one.sendall, MUCH[:100]) == errno.EPIPE
+
+
+@ours_alone
+def test_a_plain_close_under_a_recv(made: Net) -> None:
+    """After a plain close in another thread a recv that blocks ends when something comes, or at once with EBADF."""
+    one, other = made.connection()
+    blocked = Blocked(lambda: one.recv(1))
+    one.close()
+    other.send(b"x")
+    blocked.join()
+    assert blocked.result == b"x" or (blocked.error is not None and blocked.error.errno == errno.EBADF)
+
+
+def test_wake_is_a_feature() -> None:
+    """`wake` is emulated everywhere, and `interrupt` is what Ctrl+C does here."""
+    assert samesock.features()["wake"] == "emulated"
+    assert samesock.features()["interrupt"] == ("emulated" if choosing.over_winsock() else "native")
