@@ -40,6 +40,8 @@ class Calls:
         self.detach = base.detach
         self.close = base.close
         self.sendmsg: Any = getattr(base, "sendmsg", None)
+        self.recvmsg: Any = getattr(base, "recvmsg", None)
+        self.recvmsg_into: Any = getattr(base, "recvmsg_into", None)
         self.share: Any = getattr(base, "share", None)
         self.family = base.family.__get__
         self.type = base.type.__get__

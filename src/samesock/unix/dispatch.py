@@ -163,13 +163,13 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
-        return calls.recv(self, size, flags), _sender(self, end)
+        return calls.recv(self, size, flags), sender(self, end)
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
-        return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
+        return calls.recv_into(self, buffer, nbytes, flags), sender(self, end)
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         end = _end_of(ref(self))
@@ -205,20 +205,81 @@ class Methods:
 
 
 class MessageMethods:
-    """For interpreters whose sockets have `sendmsg`: ancillary data would be lost in silence by TCP."""
+    """Messages with descriptors beside them. The interpreter lacks all three on Windows."""
 
     __slots__ = ()
 
     def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return int(calls.sendmsg(self, buffers, ancdata, flags, address))
-        ancillary = list(ancdata)
-        if ancillary:
-            raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
+            return int(_own(calls.sendmsg)(self, buffers, ancdata, flags, address))
+        from samesock.unix.passing import things_in
+
         if address is not None:
             raise named_error("EISCONN", "sending to an address from a connected Unix socket")
-        return int(calls.sendmsg(self, buffers, (), flags))
+        return send_message(self, end, buffers, things_in(list(ancdata)), flags)
+
+    def recvmsg(
+        self: Any, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        end = _end_of(ref(self))
+        if end is None:
+            return _own(calls.recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
+        from samesock.unix.passing import as_ancillary, room_for
+
+        data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
+        return data, as_ancillary(descriptors), told, sender(self, end)
+
+    def recvmsg_into(
+        self: Any, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        end = _end_of(ref(self))
+        if end is None:
+            return _own(calls.recvmsg_into)(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
+        from samesock.unix.passing import as_ancillary, room_for
+
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        size = sum(map(len, views))
+        data, descriptors, told = receive_message(self, end, size, room_for(ancbufsize), flags)
+        at = 0
+        for view in views:
+            piece = data[at : at + len(view)]
+            view[: len(piece)] = piece
+            at += len(piece)
+        return len(data), as_ancillary(descriptors), told, sender(self, end)
+
+
+def _own(function: Any) -> Any:
+    """The interpreter's own function; where it has none, an Internet socket's message is another module's."""
+    if function is None:
+        raise named_error("EOPNOTSUPP", "a message of a socket that is not AF_UNIX, on this interpreter")
+    return function
+
+
+def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
+    """sendmsg with descriptors, each a number or an object with fileno()."""
+    data = b"".join(memoryview(buffer).cast("B") for buffer in buffers)
+    if not things:
+        return int(calls.send(sock, data, flags))
+    end.getpeername(sock)  # ENOTCONN
+    passage = end.passage()
+    if passage is None:
+        raise named_error("EOPNOTSUPP", "passing descriptors over a Unix socket that was adopted by its number")
+    return passage.send(sock, end, data, things, flags)
+
+
+def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tuple[bytes, list[int], int]:
+    """recvmsg with at most `most` descriptors, ready to use."""
+    if size < 0:
+        raise ValueError("negative buffer size in recvmsg()")
+    try:
+        end.getpeername(sock)
+    except OSError:
+        return calls.recv(sock, size, flags), [], 0  # what C says of a socket that is not connected
+    passage = end.passage()
+    if passage is None:
+        return calls.recv(sock, size, flags), [], 0
+    return passage.receive(sock, size, most, flags)
 
 
 class ShareMethods:
@@ -232,6 +293,7 @@ class ShareMethods:
         if end is None:
             return info
         end.hand_on()
+        end.handed_to(process_id)
         blob = end.export()
         if blob is None:
             return info
@@ -240,9 +302,7 @@ class ShareMethods:
 
 def method_classes() -> list[type]:
     """The classes of methods for this interpreter: those whose C functions it has."""
-    classes: list[type] = [Methods]
-    if hasattr(_socket.socket, "sendmsg"):
-        classes.append(MessageMethods)
+    classes: list[type] = [Methods, MessageMethods]
     if hasattr(_socket.socket, "share"):
         classes.append(ShareMethods)
     return classes
@@ -276,7 +336,7 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     return sock
 
 
-def _sender(sock: Any, end: Any) -> Name | None:
+def sender(sock: Any, end: Any) -> Name | None:
     """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
     try:
         return end.getpeername(sock) or None

@@ -1,0 +1,120 @@
+"""send_fds and recv_fds: descriptors over a Unix socket, as in the standard library, on every platform.
+
+Where the kernel passes them this is one call of C's; elsewhere `unix.passing` does it. What must never be put here:
+how descriptors travel.
+"""
+
+from __future__ import annotations
+
+import _socket
+import socket as _stdlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from samesock.unix import ends
+
+if TYPE_CHECKING:
+    from samesock.fd.descriptor import Thing
+
+SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
+"""The type of ancillary data that is descriptors."""
+
+_CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+_MOST = 253
+_INT_SIZE = 4
+
+
+def send_fds(
+    sock: _stdlib.socket,
+    buffers: Iterable[Any],
+    fds: Sequence[Thing],
+    flags: int = 0,
+    address: Any = None,
+) -> int:
+    """Send the bytes of `buffers` and the descriptors `fds` in one message; the number of bytes that were sent.
+
+    `fds` are numbers, `samesock.fd.Descriptor`s or objects with `fileno()`; at most 253, and at least one byte goes with
+    them. They stay open here, and may be closed at once. A number that is not open is `EBADF`, and nothing is sent;
+    `EAGAIN` comes before anything is sent. On Windows, where the system does not say who is at the other end, or does not
+    let this user give it anything, it is `EPERM`.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: emulated; only `recv_fds` and `recvmsg` take them, and a plain `recv`
+        in their place returns bytes that mean nothing.
+
+    References: POSIX `sendmsg`, `SCM_RIGHTS`; Win32 `DuplicateHandle`; Winsock `WSADuplicateSocketW`.
+    """
+    end = ends.get(sock)
+    if end is not None:
+        from samesock.unix.dispatch import send_message
+
+        if address is not None:
+            return int(sock.sendmsg(buffers, [], flags, address))
+        return send_message(sock, end, buffers, list(fds), flags)
+    from array import array
+
+    try:
+        numbers = array("i", fds)  # type: ignore[arg-type]
+    except TypeError:
+        numbers = array("i", [fd if isinstance(fd, int) else fd.fileno() for fd in fds])
+    ancillary = [(_socket.SOL_SOCKET, SCM_RIGHTS, numbers)]
+    if address is None and not flags:
+        return int(sock.sendmsg(buffers, ancillary))
+    return int(sock.sendmsg(buffers, ancillary, flags, address))
+
+
+def recv_fds(
+    sock: _stdlib.socket, bufsize: int, maxfds: int, flags: int = 0
+) -> tuple[bytes, list[int], int, Any]:
+    """Receive up to `bufsize` bytes and `maxfds` descriptors: `(bytes, descriptors, flags, address)`.
+
+    The descriptors are open, not inheritable, and the caller's to close. More than were asked for are closed, and
+    `MSG_CTRUNC` is in the flags, as it is where one could not be had. On Windows each is a `samesock.fd.Descriptor`,
+    which says what it is; `samesock.socket(fileno=d)`, `open(d)` and `samesock.fd` take it.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: emulated.
+
+    References: POSIX `recvmsg`, `SCM_RIGHTS`.
+    """
+    if maxfds < 0:
+        raise ValueError("negative number of descriptors in recv_fds()")
+    end = ends.get(sock)
+    if end is not None:
+        from samesock.unix.dispatch import receive_message, sender
+
+        data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
+        return data, descriptors, told, sender(sock, end)
+    return _received(sock, bufsize, maxfds, flags)
+
+
+def _received(sock: Any, bufsize: int, maxfds: int, flags: int) -> tuple[bytes, list[int], int, Any]:
+    """By the kernel."""
+    from array import array
+
+    # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
+    room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
+    data, ancillary, told, address = _socket.socket.recvmsg(
+        sock, bufsize, _socket.CMSG_LEN(room * _INT_SIZE), flags | _CLOSE_ON_EXEC
+    )
+    numbers = array("i")
+    for level, kind, raw in ancillary:
+        if level == _socket.SOL_SOCKET and kind == SCM_RIGHTS:
+            numbers.frombytes(raw[: len(raw) - len(raw) % _INT_SIZE])
+    got = list(numbers)
+    if not _CLOSE_ON_EXEC:
+        told |= settled(got, maxfds)
+    return data, got, told & ~_CLOSE_ON_EXEC, address
+
+
+def settled(numbers: list[int], most: int) -> int:
+    """Close what is more than `most`, which leaves the list, and make the rest not inheritable; the flag to add."""
+    import os
+
+    extra = numbers[most:]
+    del numbers[most:]
+    for number in extra:
+        os.close(number)
+    for number in numbers:
+        os.set_inheritable(number, False)
+    return int(_socket.MSG_CTRUNC) if extra else 0
