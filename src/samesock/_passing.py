@@ -107,6 +107,15 @@ def _received(sock: Any, bufsize: int, maxfds: int, flags: int) -> tuple[bytes, 
     return data, got, told & ~_CLOSE_ON_EXEC, address
 
 
+def not_inheritable(raw: bytes) -> None:
+    """Make descriptors that have come not inheritable, where the kernel has no flag for it."""
+    import os
+    from array import array
+
+    for number in array("i", raw[: len(raw) - len(raw) % _INT_SIZE]):
+        os.set_inheritable(number, False)
+
+
 def settled(numbers: list[int], most: int) -> int:
     """Close what is more than `most`, which leaves the list, and make the rest not inheritable; the flag to add."""
     import os

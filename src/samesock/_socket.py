@@ -34,6 +34,28 @@ class _KernelMethods:
             accepted.setblocking(True)
         return accepted, address
 
+    if hasattr(_c.socket, "recvmsg"):
+
+        def recvmsg(
+            self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+        ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+            """Receive a message and what travels beside it, descriptors not inheritable. See recvmsg(2)."""
+            if not ancbufsize:
+                return _c.socket.recvmsg(self, bufsize, 0, flags)  # type: ignore[arg-type]
+            return _kept_from_children(
+                _c.socket.recvmsg(self, bufsize, ancbufsize, flags | _CLOSE_ON_EXEC)  # type: ignore[arg-type]
+            )
+
+        def recvmsg_into(
+            self, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
+        ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+            """recvmsg into `buffers`: the number of bytes, and the rest as recvmsg gives it."""
+            if not ancbufsize:
+                return _c.socket.recvmsg_into(self, buffers, 0, flags)  # type: ignore[arg-type]
+            return _kept_from_children(
+                _c.socket.recvmsg_into(self, buffers, ancbufsize, flags | _CLOSE_ON_EXEC)  # type: ignore[arg-type]
+            )
+
     def bind(self, address: Any, /) -> None:
         """Give the socket its address. See bind(2); an error of a Unix socket names the path."""
         if isinstance(address, tuple):
@@ -45,6 +67,22 @@ class _KernelMethods:
         if isinstance(address, tuple):
             return _c.socket.connect(self, address)  # type: ignore[arg-type]
         return _with_path(_c.socket.connect, self, address)
+
+
+_CLOSE_ON_EXEC: int = getattr(_c, "MSG_CMSG_CLOEXEC", 0)
+
+
+def _kept_from_children(message: Any) -> Any:
+    """The message, with descriptors that are not inheritable; the flag that does so is taken out of its flags."""
+    if _CLOSE_ON_EXEC:
+        data, ancillary, flags, address = message
+        return data, ancillary, flags & ~_CLOSE_ON_EXEC, address
+    from samesock import _passing
+
+    for level, kind, raw in message[1]:
+        if level == _c.SOL_SOCKET and kind == _passing.SCM_RIGHTS:
+            _passing.not_inheritable(raw)
+    return message
 
 
 def _with_path(function: Any, sock: Any, address: Any) -> None:

@@ -163,13 +163,13 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
-        return calls.recv(self, size, flags), sender(self, end)
+        return calls.recv(self, size, flags), _sender(self, end)
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
-        return calls.recv_into(self, buffer, nbytes, flags), sender(self, end)
+        return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         end = _end_of(ref(self))
@@ -215,9 +215,12 @@ class MessageMethods:
             return int(_own(calls.sendmsg)(self, buffers, ancdata, flags, address))
         from samesock.unix.passing import things_in
 
+        things = things_in(list(ancdata))
         if address is not None:
-            raise named_error("EISCONN", "sending to an address from a connected Unix socket")
-        return send_message(self, end, buffers, things_in(list(ancdata)), flags)
+            if things:
+                raise named_error("EOPNOTSUPP", "passing descriptors to an address")
+            return int(self.sendto(b"".join(buffers), flags, address))
+        return send_message(self, end, buffers, things, flags)
 
     def recvmsg(
         self: Any, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
@@ -228,7 +231,7 @@ class MessageMethods:
         from samesock.unix.passing import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
-        return data, as_ancillary(descriptors), told, sender(self, end)
+        return data, as_ancillary(descriptors), told, _sender(self, end)
 
     def recvmsg_into(
         self: Any, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
@@ -246,7 +249,7 @@ class MessageMethods:
             piece = data[at : at + len(view)]
             view[: len(piece)] = piece
             at += len(piece)
-        return len(data), as_ancillary(descriptors), told, sender(self, end)
+        return len(data), as_ancillary(descriptors), told, _sender(self, end)
 
 
 def _own(function: Any) -> Any:
@@ -262,21 +265,22 @@ def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> 
     if not things:
         return int(calls.send(sock, data, flags))
     end.getpeername(sock)  # ENOTCONN
-    passage = end.passage()
+    passage = _passage_of(sock, end)
     if passage is None:
-        raise named_error("EOPNOTSUPP", "passing descriptors over a Unix socket that was adopted by its number")
+        raise named_error("EOPNOTSUPP", "passing descriptors over a Unix socket of which only the number is known")
     return passage.send(sock, end, data, things, flags)
+
+
+def _passage_of(sock: Any, end: End) -> Any:
+    """The connection's, `None` for a socket that has no connection or no key."""
+    return end.passage() if calls.type(sock) == _socket.SOCK_STREAM else None
 
 
 def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tuple[bytes, list[int], int]:
     """recvmsg with at most `most` descriptors, ready to use."""
     if size < 0:
         raise ValueError("negative buffer size in recvmsg()")
-    try:
-        end.getpeername(sock)
-    except OSError:
-        return calls.recv(sock, size, flags), [], 0  # what C says of a socket that is not connected
-    passage = end.passage()
+    passage = _passage_of(sock, end)
     if passage is None:
         return calls.recv(sock, size, flags), [], 0
     return passage.receive(sock, size, most, flags)
@@ -336,12 +340,15 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     return sock
 
 
-def sender(sock: Any, end: Any) -> Name | None:
+def _sender(sock: Any, end: Any) -> Name | None:
     """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
     try:
         return end.getpeername(sock) or None
     except OSError:
         return None
+
+
+sender = _sender
 
 
 def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:

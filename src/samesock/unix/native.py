@@ -230,7 +230,7 @@ class NativeEnd:
             pid = None
         return PeerCred(pid, None, None, None, "kernel")
 
-    def passage(self) -> Passage:
+    def passage(self) -> Passage | None:
         """What is known of passed descriptors."""
         if not self._passage:
             from samesock.unix.passing import Passage
