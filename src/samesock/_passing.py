@@ -7,7 +7,6 @@ how descriptors travel.
 from __future__ import annotations
 
 import _socket
-import socket as _stdlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,15 @@ SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
 """The type of ancillary data that is descriptors."""
 
 _CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+_SOL_SOCKET = int(_socket.SOL_SOCKET)
+_recvmsg: Any = getattr(_socket.socket, "recvmsg", None)
+_cmsg_len: Any = getattr(_socket, "CMSG_LEN", None)
 _MOST = 253
 _INT_SIZE = 4
 
 
 def send_fds(
-    sock: _stdlib.socket,
+    sock: Any,
     buffers: Iterable[Any],
     fds: Sequence[Thing],
     flags: int = 0,
@@ -33,10 +35,10 @@ def send_fds(
 ) -> int:
     """Send the bytes of `buffers` and the descriptors `fds` in one message; the number of bytes that were sent.
 
-    `fds` are numbers, `samesock.fd.Descriptor`s or objects with `fileno()`; at most 253, and at least one byte goes with
-    them. They stay open here, and may be closed at once. A number that is not open is `EBADF`, and nothing is sent;
-    `EAGAIN` comes before anything is sent. On Windows, where the system does not say who is at the other end, or does not
-    let this user give it anything, it is `EPERM`.
+    `fds` are numbers, `samesock.fd.Descriptor`s or objects with `fileno()`; at most 253, and at least one byte goes
+    with them. They stay open here, and may be closed at once. A number that is not open is `EBADF`, and nothing is
+    sent; `EAGAIN` comes before anything is sent. On Windows, where the system does not say who is at the other end, or
+    does not let this user give it anything, it is `EPERM`.
 
     Portability:
         Linux, macOS, FreeBSD: native. Windows: emulated; only `recv_fds` and `recvmsg` take them, and a plain `recv`
@@ -53,19 +55,17 @@ def send_fds(
         return send_message(sock, end, buffers, list(fds), flags)
     from array import array
 
+    given: Any = fds
     try:
-        numbers = array("i", fds)  # type: ignore[arg-type]
+        numbers = array("i", given)
     except TypeError:
         numbers = array("i", [fd if isinstance(fd, int) else fd.fileno() for fd in fds])
-    ancillary = [(_socket.SOL_SOCKET, SCM_RIGHTS, numbers)]
     if address is None and not flags:
-        return int(sock.sendmsg(buffers, ancillary))
-    return int(sock.sendmsg(buffers, ancillary, flags, address))
+        return int(sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)]))
+    return int(sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)], flags, address))
 
 
-def recv_fds(
-    sock: _stdlib.socket, bufsize: int, maxfds: int, flags: int = 0
-) -> tuple[bytes, list[int], int, Any]:
+def recv_fds(sock: Any, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
     """Receive up to `bufsize` bytes and `maxfds` descriptors: `(bytes, descriptors, flags, address)`.
 
     The descriptors are open, not inheritable, and the caller's to close. More than were asked for are closed, and
@@ -94,12 +94,12 @@ def _received(sock: Any, bufsize: int, maxfds: int, flags: int) -> tuple[bytes, 
 
     # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
     room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
-    data, ancillary, told, address = _socket.socket.recvmsg(
-        sock, bufsize, _socket.CMSG_LEN(room * _INT_SIZE), flags | _CLOSE_ON_EXEC
+    data, ancillary, told, address = _recvmsg(
+        sock, bufsize, _cmsg_len(room * _INT_SIZE), flags | _CLOSE_ON_EXEC
     )
     numbers = array("i")
     for level, kind, raw in ancillary:
-        if level == _socket.SOL_SOCKET and kind == SCM_RIGHTS:
+        if level == _SOL_SOCKET and kind == SCM_RIGHTS:
             numbers.frombytes(raw[: len(raw) - len(raw) % _INT_SIZE])
     got = list(numbers)
     if not _CLOSE_ON_EXEC:

@@ -104,7 +104,7 @@ def test_the_senders_number_may_be_closed_at_once(pair, pipe, net):
 
 
 def test_bytes_around_arrive_once_and_in_order(pair, pipe, net):
-    """What is sent before, with and after descriptors comes out in that order, once, and none before its descriptors."""
+    """Bytes before, with and after descriptors come out in that order, once, and each descriptor with its message."""
     one, other = pair
     one.sendall(b"before ")
     net.send_fds(one, [b"first "], [pipe[0]])

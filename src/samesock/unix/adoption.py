@@ -20,8 +20,8 @@ from samesock.unix.calls import calls, twin
 from samesock.unix.rendezvous import Record
 
 if TYPE_CHECKING:
-    from samesock.unix.passing import Passage
     from samesock.unix.emulated import EmulatedEnd
+    from samesock.unix.passing import Passage
 
 Address = tuple[str, int]
 Key = tuple[Address, Address | None]
@@ -75,9 +75,9 @@ class State:
             return self.seed
         from samesock.unix.passing_keys import seed_of
 
-        *parts, side = self.seed
-        self.seed = seed_of(*parts), side
-        return self.seed
+        record, nonce, client, listener, side = self.seed
+        self.seed = seed = seed_of(record, nonce, client, listener), side
+        return seed
 
     def export(self, backlog: int) -> bytes:
         """The state for another process of the same user. It holds the secret: private channels only."""
@@ -106,7 +106,9 @@ def imported(blob: bytes) -> tuple[State, int]:
             fields[field] = bytes.fromhex(fields[field])
         for field in ("local", "remote", "claim", "peer_record"):
             fields[field] = None if fields[field] is None else tuple(fields[field])
-        return State(record=record, seed=seed, handed=True, **{field: fields[field] for field in _FIELDS}), backlog
+        return State(
+            record=record, seed=seed, handed=True, **{field: fields[field] for field in _FIELDS}
+        ), backlog
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not the state of a samesock Unix socket: {error!r}") from None
 

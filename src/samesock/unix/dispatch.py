@@ -12,12 +12,15 @@ import errno
 import functools
 import socket as _stdlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
+
+if TYPE_CHECKING:
+    from samesock.unix.passing import Passage
 
 _Sock = TypeVar("_Sock", bound=_stdlib.socket)
 
@@ -267,11 +270,13 @@ def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> 
     end.getpeername(sock)  # ENOTCONN
     passage = _passage_of(sock, end)
     if passage is None:
-        raise named_error("EOPNOTSUPP", "passing descriptors over a Unix socket of which only the number is known")
+        raise named_error(
+            "EOPNOTSUPP", "passing descriptors over a Unix socket of which only the number is known"
+        )
     return passage.send(sock, end, data, things, flags)
 
 
-def _passage_of(sock: Any, end: End) -> Any:
+def _passage_of(sock: Any, end: End) -> Passage | None:
     """The connection's, `None` for a socket that has no connection or no key."""
     return end.passage() if calls.type(sock) == _socket.SOCK_STREAM else None
 

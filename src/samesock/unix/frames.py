@@ -58,7 +58,8 @@ class Head(NamedTuple):
     """The process that the numbers are for; 0 if any may have them."""
     target_start: int
     """When that process started."""
-    count: int
+    number: int
+    """Of records."""
     size: int
     """Bytes of the records."""
     data: int
@@ -112,7 +113,7 @@ def _tag(secret: bytes, place: bytes, sealed: bytes) -> bytes:
 
 
 def encode(key: Keys, head: Head, records: Sequence[Record]) -> bytes:
-    """The frame's bytes, up to the message's own; `head`'s count and size are this function's to set."""
+    """The frame's bytes, up to the message's own; `head`'s number and size are this function's to set."""
     # The seal needs the instance and the counter alone, which are the same in the final head.
     name = key.marker + head.instance + head.counter.to_bytes(8, "little")
     body = b""
@@ -160,7 +161,7 @@ def head_of(key: Keys, data: bytes) -> Head | None:
         return None
     marker, *values = _FIELDS.unpack(fields)
     head = Head(*values)
-    if marker != key.marker or head.count > MOST_DESCRIPTORS + 1 or head.size > LARGEST_BODY:
+    if marker != key.marker or head.number > MOST_DESCRIPTORS + 1 or head.size > LARGEST_BODY:
         return None
     return head
 
@@ -170,7 +171,7 @@ def records_of(key: Keys, head: Head, body: bytes) -> list[Record]:
     found: list[Record] = []
     name = key.marker + head.instance + head.counter.to_bytes(8, "little")
     at = 0
-    for index in range(head.count):
+    for index in range(head.number):
         end = at + _RECORD.size
         if end > len(body):
             break

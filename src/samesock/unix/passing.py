@@ -77,7 +77,9 @@ class Passage:
         All or nothing for the descriptors: an error before the first byte leaves nothing anywhere.
         """
         if len(things) > frames.MOST_DESCRIPTORS:
-            raise named_error("EINVAL", f"{_SENDING}: {len(things)}, and {frames.MOST_DESCRIPTORS} go at once")
+            raise named_error(
+                "EINVAL", f"{_SENDING}: {len(things)}, and {frames.MOST_DESCRIPTORS} go at once"
+            )
         given = [_described(thing) for thing in things]
         if not data:
             return 0  # as Linux: on a stream they travel with a byte
@@ -216,11 +218,7 @@ class Passage:
     def _check(self, sock: _socket.socket) -> None:
         """Before a call that may not wait: C's waits out a time-out whatever the flags, and Winsock has no flag."""
         timeout = calls.gettimeout(sock)
-        if (
-            timeout != 0
-            and (timeout or not _DONTWAIT)
-            and not system.wait((calls.fileno(sock),), (), 0.0)
-        ):
+        if timeout != 0 and (timeout or not _DONTWAIT) and not system.wait((calls.fileno(sock),), (), 0.0):
             raise BlockingIOError
 
     def _plain(self, view: bytes) -> int | None:
@@ -340,7 +338,7 @@ def _described(thing: Thing) -> tuple[str, int, bytes]:
     """The table that a descriptor is of, the system's own number, and what an emulated Unix socket knows beside it."""
     from samesock.fd import state
 
-    one = state.resolve(thing, _SENDING + ":")
+    one = state.resolved(thing, _SENDING + ":")
     number = int(state.handle(one))
     end = _end_of(thing, int(one)) if not hasattr(one, "space") or one.space != "handle" else None
     blob = None if end is None else end.export()

@@ -48,7 +48,7 @@ class ConnectionKeys:
             self._instance, self._pid = token_bytes(frames.INSTANCE_SIZE), os.getpid()
         return self._outgoing, self._instance
 
-    def incoming(self, head: bytes) -> frames.Keys | None:
+    def incoming(self, head: bytes) -> frames.Keys | None:  # noqa: ARG002  (there is one key)
         """The key for a frame that begins so."""
         return self._incoming
 
