@@ -80,7 +80,7 @@ def test_objects_flags_and_addresses_go_to_the_kernel(pair, pipe):
         assert samesock.send_fds(one, [b"x"], [file], stdlib.MSG_DONTWAIT) == 1
     _, (number,), _, _ = samesock.recv_fds(other, 1, 1)
     os.close(number)
-    with pytest.raises(OSError, match="socket|connected"):
+    with pytest.raises(OSError, match=r"socket|connected"):
         samesock.send_fds(one, [b"x"], [pipe[0]], 0, "/nowhere")
 
 

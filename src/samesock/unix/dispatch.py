@@ -215,7 +215,7 @@ class MessageMethods:
     def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return int(_own(calls.sendmsg)(self, buffers, ancdata, flags, address))
+            return int((calls.sendmsg or _stream_sendmsg)(self, buffers, ancdata, flags, address))
         from samesock.unix.passing import things_in
 
         things = things_in(list(ancdata))
@@ -230,7 +230,7 @@ class MessageMethods:
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         end = _end_of(ref(self))
         if end is None:
-            return _own(calls.recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
+            return (calls.recvmsg or _stream_recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.passing import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
@@ -241,25 +241,48 @@ class MessageMethods:
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         end = _end_of(ref(self))
         if end is None:
-            return _own(calls.recvmsg_into)(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
+            if calls.recvmsg_into is None:
+                buffers = list(buffers)
+                data, *rest = _stream_recvmsg(
+                    self, sum(memoryview(b).nbytes for b in buffers), ancbufsize, flags
+                )
+                return _scatter(data, buffers), *rest
+            return calls.recvmsg_into(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.passing import as_ancillary, room_for
 
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
-        size = sum(map(len, views))
+        buffers = list(buffers)
+        size = sum(memoryview(buffer).nbytes for buffer in buffers)
         data, descriptors, told = receive_message(self, end, size, room_for(ancbufsize), flags)
-        at = 0
-        for view in views:
-            piece = data[at : at + len(view)]
-            view[: len(piece)] = piece
-            at += len(piece)
-        return len(data), as_ancillary(descriptors), told, _sender(self, end)
+        count = _scatter(data, buffers)
+        return count, as_ancillary(descriptors), told, _sender(self, end)
 
 
-def _own(function: Any) -> Any:
-    """The interpreter's own function; where it has none, an Internet socket's message is another module's."""
-    if function is None:
-        raise named_error("EOPNOTSUPP", "a message of a socket that is not AF_UNIX, on this interpreter")
-    return function
+def _scatter(data: bytes, buffers: Any) -> int:
+    """Fill the buffers in turn; how many bytes that were."""
+    at = 0
+    for buffer in buffers:
+        view = memoryview(buffer).cast("B")
+        piece = data[at : at + len(view)]
+        view[: len(piece)] = piece
+        at += len(piece)
+    return at
+
+
+def _stream_sendmsg(sock: Any, buffers: Any, ancdata: Any, flags: int, address: Any) -> int:
+    """For another family's stream where the interpreter has no sendmsg: asyncio takes the method's being there for a
+    promise about every socket. Anything but bytes over a stream is refused."""
+    if list(ancdata) or address is not None or calls.type(sock) != _socket.SOCK_STREAM:
+        raise named_error("EOPNOTSUPP", "sendmsg() of a socket that is not AF_UNIX")
+    return calls.send(sock, b"".join(buffers), flags)
+
+
+def _stream_recvmsg(sock: Any, size: int, ancbufsize: int, flags: int) -> Any:
+    """The same for recvmsg: on a stream nothing comes beside the bytes."""
+    if calls.type(sock) != _socket.SOCK_STREAM:
+        raise named_error("EOPNOTSUPP", "recvmsg() of a socket that is not AF_UNIX")
+    if ancbufsize < 0:
+        raise ValueError("invalid ancillary data buffer length")
+    return calls.recv(sock, size, flags), [], 0, None
 
 
 def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
