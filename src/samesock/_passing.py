@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from samesock.unix import ends
 
@@ -23,7 +24,20 @@ _SOL_SOCKET = int(_socket.SOL_SOCKET)
 _recvmsg: Any = getattr(_socket.socket, "recvmsg", None)
 _cmsg_len: Any = getattr(_socket, "CMSG_LEN", None)
 _MOST = 253
+_ends = ends.by_reference
 _INT_SIZE = 4
+_RIGHTS = SCM_RIGHTS
+_WITHOUT_OUR_FLAG = ~_CLOSE_ON_EXEC
+
+
+def _array_of(numbers: Any) -> Any:
+    """array("i", numbers); the module is imported when it is first needed, and this function makes way for it."""
+    global _array_of  # noqa: PLW0603 -- an import statement costs 0.4 us each time
+    from array import array
+    from functools import partial
+
+    _array_of = partial(array, "i")
+    return _array_of(numbers)
 
 
 def send_fds(
@@ -46,23 +60,19 @@ def send_fds(
 
     References: POSIX `sendmsg`, `SCM_RIGHTS`; Win32 `DuplicateHandle`; Winsock `WSADuplicateSocketW`.
     """
-    end = ends.get(sock)
-    if end is not None:
+    if _ends and (end := _ends.get(ref(sock))) is not None:
         from samesock.unix.dispatch import send_message
 
         if address is not None:
             return int(sock.sendmsg(buffers, [], flags, address))
         return send_message(sock, end, buffers, list(fds), flags)
-    from array import array
-
-    given: Any = fds
     try:
-        numbers = array("i", given)
-    except TypeError:
-        numbers = array("i", [fd if isinstance(fd, int) else fd.fileno() for fd in fds])
+        numbers = _array_of(fds)
+    except TypeError:  # an object among them, which is not often so
+        numbers = _array_of([fd if isinstance(fd, int) else fd.fileno() for fd in fds])
     if address is None and not flags:
-        return int(sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)]))
-    return int(sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)], flags, address))
+        return sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)])  # type: ignore[no-any-return]
+    return sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)], flags, address)  # type: ignore[no-any-return]
 
 
 def recv_fds(sock: Any, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
@@ -79,40 +89,30 @@ def recv_fds(sock: Any, bufsize: int, maxfds: int, flags: int = 0) -> tuple[byte
     """
     if maxfds < 0:
         raise ValueError("negative number of descriptors in recv_fds()")
-    end = ends.get(sock)
-    if end is not None:
+    if _ends and (end := _ends.get(ref(sock))) is not None:
         from samesock.unix.dispatch import receive_message, sender
 
         data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
         return data, descriptors, told, sender(sock, end)
-    return _received(sock, bufsize, maxfds, flags)
-
-
-def _received(sock: Any, bufsize: int, maxfds: int, flags: int) -> tuple[bytes, list[int], int, Any]:
-    """By the kernel."""
-    from array import array
-
     # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
     room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
     data, ancillary, told, address = _recvmsg(
         sock, bufsize, _cmsg_len(room * _INT_SIZE), flags | _CLOSE_ON_EXEC
     )
-    numbers = array("i")
+    got: list[int] = []
     for level, kind, raw in ancillary:
-        if level == _SOL_SOCKET and kind == SCM_RIGHTS:
-            numbers.frombytes(raw[: len(raw) - len(raw) % _INT_SIZE])
-    got = list(numbers)
+        if kind == _RIGHTS and level == _SOL_SOCKET:
+            got += _array_of(raw) if not len(raw) & 3 else _array_of(raw[: -(len(raw) & 3)])
     if not _CLOSE_ON_EXEC:
         told |= settled(got, maxfds)
-    return data, got, told & ~_CLOSE_ON_EXEC, address
+    return data, got, told & _WITHOUT_OUR_FLAG, address
 
 
 def not_inheritable(raw: bytes) -> None:
     """Make descriptors that have come not inheritable, where the kernel has no flag for it."""
     import os
-    from array import array
 
-    for number in array("i", raw[: len(raw) - len(raw) % _INT_SIZE]):
+    for number in _array_of(raw[: len(raw) - len(raw) % _INT_SIZE]):
         os.set_inheritable(number, False)
 
 
