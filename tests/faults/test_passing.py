@@ -344,7 +344,7 @@ PROXY = """
 
 
 def test_through_a_proxy_nobody_passes_but_the_proxy(path, listener, pipe):
-    """Whoever feeds bytes to a proxy makes nothing of the receiver's be adopted or closed; the proxy itself can pass."""
+    """Whoever feeds bytes to a proxy has nothing of the receiver's adopted or closed; the proxy itself can pass."""
     with child(PROXY, path) as process:
         port = int(says(process))
         server, _ = listener.accept()
@@ -370,3 +370,114 @@ def test_through_a_proxy_nobody_passes_but_the_proxy(path, listener, pipe):
             os.write(pipe[1], b"open")
             assert os.read(pipe[0], 10) == b"open"
         tell(process)
+
+
+def test_a_message_flag_for_one_call(pair, pipe):
+    """MSG_DONTWAIT makes one call not wait, on a socket that does: EAGAIN before anything is made."""
+    flag = getattr(stdlib, "MSG_DONTWAIT", None)
+    if flag is None:
+        pytest.skip("sendmsg: this system has no MSG_DONTWAIT")
+    one, other = pair
+    one.settimeout(None)
+    with pytest.raises(BlockingIOError):
+        samesock.recv_fds(other, 10, 1, flag)
+    with pytest.raises(BlockingIOError):
+        while True:
+            one.send(b"." * 65536, flag)
+    with pytest.raises(BlockingIOError):
+        samesock.send_fds(one, [b"x"], [pipe[1]], flag)
+    os.close(pipe.pop())
+    assert writer_has_gone(pipe)
+
+
+def test_doubt_does_not_spin(pair):
+    """While bytes are held back, a non-blocking call takes a moment, so that a loop over it is no busy one."""
+    one, other = pair
+    one.sendall(passage(other).keys.marker[:2])
+    other.setblocking(False)
+    system.wait([other.fileno()], [], 20)
+    calls = 0
+    while True:
+        calls += 1
+        try:
+            data = other.recvmsg(10)[0]
+        except BlockingIOError:
+            continue
+        break
+    assert data == passage(other).keys.marker[:2]
+    assert calls <= passing.DOUBT_SECONDS / passing._PAUSE + 2
+
+
+def test_plain_bytes_stay_at_a_close(pair):
+    """Closing with plain bytes unread reads none of them: the peer sees the reset that they cause."""
+    one, other = pair
+    one.sendall(b"unread")
+    system.wait([other.fileno()], [], 20)
+    other.close()
+    with pytest.raises(ConnectionError):
+        one.recv(1)
+
+
+def test_a_frame_that_names_another_socket(pair, tmp_path):
+    """A sender that points at a socket which is not its offer makes the receiver read nothing from there."""
+    if system.passing.NEEDS_TARGET:
+        pytest.skip("passing: nothing is fetched here, numbers are the receiver's own")
+    one, other = pair
+    victim, feeder = stdlib.socketpair()
+    with victim, feeder:
+        feeder.sendall(b"private")
+        inode = os.fstat(victim.fileno()).st_ino
+        from samesock.backend import _posix_passing
+
+        lease = _posix_passing._LEASE.pack(*system.passing.me(), victim.fileno(), inode, bytes(32))
+        key, instance = passage(one).keys.outgoing()
+        head = frames.Head(instance, 1, 0, 0, 0, 0, 1)
+        records = [frames.Record("lease", lease, b""), frames.Record("fd", b"", b"")]
+        one.sendall(frames.encode(key, head, records) + b"x")
+        data, numbers, flags, _ = samesock.recv_fds(other, 1, 1)
+        assert (data, numbers) == (b"x", [])
+        assert flags & stdlib.MSG_CTRUNC
+        victim.setblocking(False)
+        assert victim.recv(100) == b"private"
+
+
+@pytest.mark.parametrize("wrong", ["process", "start"])
+def test_descriptors_for_another_process(pair, pipe, wrong):
+    """A process that the numbers are not for, or one that has the number of one that has ended, takes none of them."""
+    one, other = pair
+    key, instance = passage(one).keys.outgoing()
+    pid, start = system.passing.me()
+    target = (pid + 1, start) if wrong == "process" else (pid, start + 1)
+    head = frames.Head(instance, 1, *target, 0, 0, 1)
+    token = fd.handle(pipe[0]).to_bytes(8, "little")
+    records = [frames.Record("lease", b"", b""), frames.Record("fd", token, b"")]
+    one.sendall(frames.encode(key, head, records) + b"x")
+    data, numbers, flags, _ = samesock.recv_fds(other, 1, 1)
+    assert (data, numbers) == (b"x", [])
+    assert flags & stdlib.MSG_CTRUNC
+    os.write(pipe[1], b"open")
+    assert os.read(pipe[0], 10) == b"open"
+
+
+def test_records_that_make_no_sense(pair):
+    """An authentic sender with records of no known kind, none at all, or without a lease gets no exception raised."""
+    one, other = pair
+    key, instance = passage(one).keys.outgoing()
+    for number, records in enumerate(
+        (
+            [],
+            [frames.Record("fd", b"", b"")],
+            [frames.Record("lease", b"?", b""), frames.Record("fd", b"?", b"")],
+        )
+    ):
+        head = frames.Head(instance, number + 1, 0, 0, 0, 0, 1)
+        one.sendall(frames.encode(key, head, records) + b"x")
+        assert samesock.recv_fds(other, 1, 1)[:2] == (b"x", [])
+
+
+def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):
+    """Descriptors for a process that this one gave the other end to, and that has ended, are EPIPE."""
+    one, _ = pair
+    passage(one).holder = (1 << 22) + 7, 5
+    with pytest.raises(BrokenPipeError, match="has ended"):
+        samesock.send_fds(one, [b"x"], [pipe[0]])

@@ -25,7 +25,8 @@ NEEDS_TARGET = False
 MOST_IN_FLIGHT = 64
 """Offers that nobody has taken; the kernel, too, has a limit, and answers ETOOMANYREFS."""
 
-_LEASE = struct.Struct("<QQQQ")
+_PROOF_SIZE = 32
+_LEASE = struct.Struct(f"<QQQQ{_PROOF_SIZE}s")
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 _ROOM = _socket.CMSG_SPACE(253 * 4)
 
@@ -70,9 +71,10 @@ class Offer:
         self._receiver = -1
         try:
             numbers = array.array("i", [number for _, number in things])
-            self._one.sendmsg([b"\0"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
+            proof = os.urandom(_PROOF_SIZE)
+            self._one.sendmsg([proof], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
             inode = os.fstat(self._other.fileno()).st_ino
-            self.lease = _LEASE.pack(*me(), self._other.fileno(), inode)
+            self.lease = _LEASE.pack(*me(), self._other.fileno(), inode, proof)
             if pid is not None and pid != self._pid:
                 try:
                     self._receiver = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]
@@ -142,7 +144,9 @@ def take(lease: bytes, tokens: Sequence[tuple[str, bytes]]) -> list[int | None]:
     return numbers + [None] * (len(tokens) - len(numbers))
 
 
-def _fetched(pid: int, start: int, number: int, inode: int) -> list[int]:
+def _fetched(pid: int, start: int, number: int, inode: int, proof: bytes) -> list[int]:
+    """What lies in that queue. It must begin with the proof, and is left untouched else: a sender that names another
+    process's socket must not make this one, which may have more rights, read from it."""
     from samesock.ffi import libc
 
     try:
@@ -164,7 +168,9 @@ def _fetched(pid: int, start: int, number: int, inode: int) -> list[int]:
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fileno=queue)
     flags = _socket.MSG_DONTWAIT | getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
     try:
-        _, ancillary, _, _ = sock.recvmsg(1, _ROOM, flags)
+        if sock.recv(_PROOF_SIZE, _socket.MSG_PEEK | _socket.MSG_DONTWAIT) != proof:
+            return []
+        _, ancillary, _, _ = sock.recvmsg(_PROOF_SIZE, _ROOM, flags)
     except OSError:
         return []
     finally:

@@ -181,6 +181,8 @@ def records_of(key: Keys, head: Head, body: bytes) -> list[Record]:
         if not compare_digest(tag, _tag(key.secret, place, sealed)):
             break
         plain = _sealed(key.secret, place, sealed)
+        if len(plain) < _BODY.size or plain[0] >= len(_SPACES):
+            break
         space, length = _BODY.unpack_from(plain)
         token = plain[_BODY.size : _BODY.size + length]
         found.append(Record(_SPACES[space], token, plain[_BODY.size + length :]))

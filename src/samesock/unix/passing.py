@@ -39,8 +39,8 @@ DOUBT_SECONDS = 0.2
 """How long bytes at the end of what has come that may begin a marker are held back for more. A sender makes one call
 for a frame, so the rest is there within microseconds unless it was stopped in the middle."""
 
-MARKED_SECONDS = 5.0
-"""The same where a whole marker is there, which chance does not make."""
+DISCARD_SECONDS = 0.25
+"""How long a close may read what was passed and not asked for."""
 
 _PAUSE = 0.001
 _LOOK_AHEAD = 262144
@@ -55,8 +55,8 @@ class Passage:
 
     def __init__(self, keys: ConnectionKeys | PublishedKeys) -> None:
         self.keys = keys
-        self.holder: int | None = None
-        """The process that the other end was handed to by this one."""
+        self.holder: tuple[int, int | None] | None = None
+        """The process that the other end was handed to by this one, and when it started."""
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._counter = 0
@@ -84,7 +84,7 @@ class Passage:
         if not data:
             return 0  # as Linux: on a stream they travel with a byte
         with self._sending:
-            self._wait_for_room(sock)
+            self._wait_for_room(sock, 0.0 if flags & _DONTWAIT else calls.gettimeout(sock))
             key, instance = self.keys.outgoing()
             offer = system.passing.offer(
                 [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
@@ -111,9 +111,8 @@ class Passage:
                 sent += _send_rest(sock, data[sent:], flags)
             return sent
 
-    def _wait_for_room(self, sock: _socket.socket) -> None:
+    def _wait_for_room(self, sock: _socket.socket, timeout: float | None) -> None:
         """So that what is made ready is sent at once, and `EAGAIN` comes before anything is made."""
-        timeout = calls.gettimeout(sock)
         if not system.wait((), (calls.fileno(sock),), timeout):
             if timeout == 0:
                 raise named_error("EWOULDBLOCK", _SENDING)
@@ -121,7 +120,10 @@ class Passage:
 
     def _peer(self, sock: _socket.socket, end: End) -> int | None:
         if self.holder is not None:
-            return self.holder
+            pid, start = self.holder
+            if system.start_time(pid) != start:
+                raise named_error("EPIPE", f"{_SENDING}: process {pid}, which had the other end, has ended")
+            return pid
         try:
             return end.peercred(sock).pid
         except OSError:
@@ -173,6 +175,8 @@ class Passage:
             if message is not None:
                 return message
             if timeout == 0:
+                if self._paused:
+                    time.sleep(_PAUSE)  # a loop that is told again and again that it may read does not spin
                 raise named_error("EWOULDBLOCK", "receiving from a Unix socket")
             rest = None if deadline is None else deadline - time.monotonic()
             if rest is not None and rest <= 0:
@@ -231,21 +235,28 @@ class Passage:
         if len(view) < frames.HEAD_SIZE and self._in_doubt(len(view)):
             return None
         self._doubted = 0
-        if len(view) >= frames.HEAD_SIZE:
-            raw = view[: frames.HEAD_SIZE]
-            key = self.keys.incoming(raw)
-            head = None if key is None else frames.head_of(key, raw)
-            if head is not None and self._seen.fresh(head):
-                self._key, self._head = key, head
-                self._skip, self._body = frames.HEAD_SIZE, bytearray()
-                return 0
+        if self._is_frame(view):
+            return 0
         return frames.find(view, marker, 1)
+
+    def _is_frame(self, view: bytes) -> bool:
+        """Whether a frame begins here; its head is then the one in hand."""
+        if len(view) < frames.HEAD_SIZE:
+            return False
+        raw = view[: frames.HEAD_SIZE]
+        key = self.keys.incoming(raw)
+        head = None if key is None else frames.head_of(key, raw)
+        if head is None or not self._seen.fresh(head):
+            return False
+        self._key, self._head = key, head
+        self._skip, self._body = frames.HEAD_SIZE, bytearray()
+        return True
 
     def _in_doubt(self, length: int) -> bool:
         now = time.monotonic()
         if length != self._doubted:
             self._doubted, self._since = length, now
-        limit = DOUBT_SECONDS if length < frames.MARKER_SIZE else MARKED_SECONDS
+        limit = DOUBT_SECONDS if length < frames.MARKER_SIZE else self.keys.MARKED_SECONDS
         return now - self._since < limit
 
     def _read_frame(self, sock: _socket.socket, head: frames.Head) -> bool:
@@ -322,9 +333,15 @@ class Passage:
         self.keys.close()
 
     def _discard_unread(self, sock: _socket.socket) -> None:
-        for _ in range(1024):
-            if self._head is None and not system.wait((calls.fileno(sock),), (), 0.0):
-                return
+        """Plain bytes stay where they are, so that the peer sees what a close with unread bytes shows; and a peer that
+        goes on sending holds up nobody."""
+        end = time.monotonic() + DISCARD_SECONDS
+        while time.monotonic() < end:
+            if self._head is None:
+                if not system.wait((calls.fileno(sock),), (), 0.0):
+                    return
+                if self.keys.marker not in self._look(sock, _LOOK_AHEAD):
+                    return
             message = self._next(sock, _LOOK_AHEAD, 0, False)
             if message is None or not message[0]:
                 return

@@ -35,6 +35,9 @@ def seed_of(record: Record, nonce: bytes, client: Address, listener: Address) ->
 class ConnectionKeys:
     """The keys of an emulated connection. `side` is 0 for who connected and 1 for who accepted."""
 
+    MARKED_SECONDS = 5.0
+    """How long bytes are held back that begin with a whole marker: it is a secret, so this is a frame under way."""
+
     def __init__(self, seed: bytes, side: int) -> None:
         self._outgoing = frames.keys(seed, side)
         self._incoming = frames.keys(seed, 1 - side)
@@ -60,6 +63,9 @@ class PublishedKeys:
     """The keys of a native connection, each in a file of its sender's until the receiver has read it."""
 
     marker = frames.PUBLIC_MARKER
+
+    MARKED_SECONDS = 0.5
+    """The same for a marker that anybody can write."""
 
     def __init__(self) -> None:
         self._own: tuple[frames.Keys, bytes] | None = None
