@@ -481,3 +481,47 @@ def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):
     passage(one).holder = (1 << 22) + 7, 5
     with pytest.raises(BrokenPipeError, match="has ended"):
         samesock.send_fds(one, [b"x"], [pipe[0]])
+
+
+def test_a_passed_connection_passes(pair, path, listener, pipe):
+    """A connected socket that was passed knows its key where it arrives, and passes and gets descriptors there."""
+    one, other = pair
+    with samesock.socket(samesock.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(path)
+        server, _ = listener.accept()
+        with server:
+            server.settimeout(20)
+            samesock.send_fds(one, [b"x"], [client])
+            _, (number,) = all_of(other, 1)
+            client.close()
+            with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM, 0, number) as again:
+                again.settimeout(20)
+                for sender, receiver in ((again, server), (server, again)):
+                    samesock.send_fds(sender, [b"y"], [pipe[0]])
+                    data, numbers = all_of(receiver, 1)
+                    close_all(numbers)
+                    assert (data, len(numbers)) == (b"y", 1)
+
+
+SHARED = """
+    sock = socket.fromshare(bytes.fromhex(sys.stdin.readline()))
+    sock.settimeout(20)
+    data, (number,), _, _ = socket.recv_fds(sock, 1, 1)
+    os.write(number, b"from the child")
+    sock.sendall(b"done")
+"""
+
+
+def test_a_shared_end_is_where_descriptors_go(pipe):
+    """After share(pid) of one end of a pair, what the other end sends goes to that process."""
+    if not hasattr(samesock.socket, "share"):
+        pytest.skip("passing: share() is Winsock's; elsewhere the receiver fetches, whoever it is")
+    one, other = samesock.socketpair()
+    with one, other, child(SHARED) as process:
+        one.settimeout(20)
+        tell(process, other.share(process.pid).hex())
+        other.close()
+        samesock.send_fds(one, [b"x"], [pipe[1]])
+        assert one.recv(4) == b"done"
+    assert os.read(pipe[0], 100) == b"from the child"
