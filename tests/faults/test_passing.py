@@ -449,10 +449,11 @@ def test_descriptors_for_another_process(pair, pipe, wrong):
     pid, start = system.passing.me()
     target = (pid + 1, start) if wrong == "process" else (pid, start + 1)
     head = frames.Head(instance, 1, *target, 0, 0, 1)
-    token = fd.handle(pipe[0]).to_bytes(8, "little")
-    records = [frames.Record("lease", b"", b""), frames.Record("fd", token, b"")]
+    offer = system.passing.offer([("handle", int(fd.handle(pipe[0])))], pid)
+    records = [frames.Record("lease", offer.lease, b""), frames.Record("fd", offer.tokens[0], b"")]
     one.sendall(frames.encode(key, head, records) + b"x")
     data, numbers, flags, _ = samesock.recv_fds(other, 1, 1)
+    offer.revoke()
     assert (data, numbers) == (b"x", [])
     assert flags & stdlib.MSG_CTRUNC
     os.write(pipe[1], b"open")
