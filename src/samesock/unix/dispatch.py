@@ -216,7 +216,7 @@ class MessageMethods:
         end = _end_of(ref(self))
         if end is None:
             return int((calls.sendmsg or _stream_sendmsg)(self, buffers, ancdata, flags, address))
-        from samesock.unix.passing import things_in
+        from samesock.unix.ancillary import things_in
 
         things = things_in(list(ancdata))
         if address is not None:
@@ -231,7 +231,7 @@ class MessageMethods:
         end = _end_of(ref(self))
         if end is None:
             return (calls.recvmsg or _stream_recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
-        from samesock.unix.passing import as_ancillary, room_for
+        from samesock.unix.ancillary import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
         return data, as_ancillary(descriptors), told, _sender(self, end)
@@ -248,7 +248,7 @@ class MessageMethods:
                 )
                 return _scatter(data, buffers), *rest
             return calls.recvmsg_into(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
-        from samesock.unix.passing import as_ancillary, room_for
+        from samesock.unix.ancillary import as_ancillary, room_for
 
         buffers = list(buffers)
         size = sum(memoryview(buffer).nbytes for buffer in buffers)

@@ -1,17 +1,15 @@
 """Descriptors over a Unix socket whose kernel does not pass them: sendmsg and recvmsg with SCM_RIGHTS, in the stream.
 
 The sender makes its descriptors ready for the receiver's process and sends a frame that says how to get at them; the
-receiver looks ahead (MSG_PEEK) for a frame before it takes bytes, so that what is in front of one, and the message
-that belongs to one, are handed out as Linux does: descriptors come with their message's first byte, and no call reads
-across into them. One `Passage` is the state of one connection's end, common to its duplicates in a process. What must
-never be put here: the frame's bytes (`frames`), the key (`passing_keys`), and how a system moves descriptors (the
-backend).
+receiver looks ahead (MSG_PEEK) for a frame before it takes bytes, so that descriptors come with their message's first
+byte, and no call reads across into a message with descriptors or beyond one. One `Passage` is the state of one
+connection's end, common to its duplicates in a process. What must never be put here: the frame's bytes (`frames`), the
+key (`passing_keys`), what becomes of one descriptor (`passed`), and how a system moves it (the backend).
 """
 
 from __future__ import annotations
 
 import _socket
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -19,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from samesock._errors import named_error
 from samesock.backend import system
-from samesock.unix import End, ends, frames
+from samesock.unix import End, frames
 from samesock.unix.calls import calls
+from samesock.unix.passed import described, os_space, usable
 
 if TYPE_CHECKING:
     from samesock.fd.descriptor import Thing
     from samesock.unix.passing_keys import ConnectionKeys, PublishedKeys
 
-SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
 _CTRUNC = _socket.MSG_CTRUNC
 
 DATA_IN_FRAME = 65536
@@ -80,7 +78,7 @@ class Passage:
             raise named_error(
                 "EINVAL", f"{_SENDING}: {len(things)}, and {frames.MOST_DESCRIPTORS} go at once"
             )
-        given = [_described(thing) for thing in things]
+        given = [described(thing) for thing in things]
         if not data:
             return 0  # as Linux: on a stream they travel with a byte
         with self._sending:
@@ -303,10 +301,10 @@ class Passage:
                 flags = _CTRUNC
             elif len(descriptors) >= most:
                 flags = _CTRUNC
-                system.passing.close(_os_space(record), number)
+                system.passing.close(os_space(record), number)
             else:
                 try:
-                    descriptors.append(_usable(record, number))
+                    descriptors.append(usable(record, number))
                 except (OSError, ValueError):
                     flags = _CTRUNC
         return descriptors, flags
@@ -315,7 +313,7 @@ class Passage:
         """The sender has gone in the middle of a frame: close what came whole."""
         for record, number in self._taken():
             if number is not None:
-                system.passing.close(_os_space(record), number)
+                system.passing.close(os_space(record), number)
 
     # ---- the end
 
@@ -347,56 +345,6 @@ class Passage:
                 return
 
 
-def _os_space(record: frames.Record) -> str:
-    return "socket" if record.space == "socket" else "handle"
-
-
-def _described(thing: Thing) -> tuple[str, int, bytes]:
-    """The table that a descriptor is of, the system's own number, and what an emulated Unix socket knows beside it."""
-    from samesock.fd import state
-
-    one = state.resolved(thing, _SENDING + ":")
-    number = int(state.handle(one))
-    end = _end_of(thing, int(one)) if not hasattr(one, "space") or one.space != "handle" else None
-    blob = None if end is None else end.export()
-    return one.space, number, blob or b""
-
-
-def _end_of(thing: object, number: int) -> End | None:
-    """The end of a socket object, or of the object that has this number."""
-    if isinstance(thing, _socket.socket):
-        return ends.get(thing)
-    if not isinstance(thing, int):
-        return None
-    for reference in list(ends.by_reference):
-        sock = reference()
-        if sock is not None and calls.fileno(sock) == number:
-            return ends.get(sock)
-    return None
-
-
-def _usable(record: frames.Record, number: int) -> int:
-    """The descriptor as the program gets it; `number` is closed if that fails."""
-    if record.state:
-        from samesock._socket import socket
-        from samesock.unix.dispatch import adopted
-        from samesock.unix.emulated import restored
-
-        adopted(socket, number, restored(number, record.state)).detach()
-    if not system.passing.NEEDS_TARGET:
-        return number
-    from samesock.fd.descriptor import Descriptor
-    from samesock.fd.state import from_handle
-
-    if record.space != "fd":
-        return Descriptor(number, "socket" if record.space == "socket" else "handle")
-    try:
-        return from_handle(number)
-    except OSError:
-        system.passing.close("handle", number)
-        raise
-
-
 def _send_rest(sock: _socket.socket, data: bytes, flags: int) -> int:
     """The bytes of a long message that follow its frame: all of them, or what goes without waiting."""
     view, sent = memoryview(data), 0
@@ -406,40 +354,3 @@ def _send_rest(sock: _socket.socket, data: bytes, flags: int) -> int:
     except OSError:
         pass  # a part of the message was sent, which the number tells; the next call meets the error
     return sent
-
-
-def things_in(ancillary: Sequence[tuple[int, int, Any]]) -> list[int]:
-    """The descriptors in sendmsg's ancillary data, a list of (level, type, an array of int)."""
-    numbers: list[int] = []
-    for level, kind, data in ancillary:
-        if level != _socket.SOL_SOCKET:
-            continue  # as Linux: another level's is not this socket's affair
-        if kind != SCM_RIGHTS:
-            raise named_error("EOPNOTSUPP", f"sending ancillary data of type {kind} over this Unix socket")
-        from array import array
-
-        raw = bytes(data)
-        if len(raw) % array("i").itemsize:
-            raise named_error("EINVAL", f"{_SENDING}: {len(raw)} bytes are no array of int")
-        numbers += array("i", raw).tolist()
-    return numbers
-
-
-_CMSG_HEADER = 16 if os.sys.maxsize > 2**32 else 12  # type: ignore[attr-defined]
-_INT_SIZE = 4
-
-
-def room_for(ancbufsize: int) -> int:
-    """How many descriptors fit into a buffer of `CMSG_LEN(n * 4)` or `CMSG_SPACE(n * 4)` bytes."""
-    if ancbufsize < 0:
-        raise ValueError("invalid ancillary data buffer length")
-    return max(0, ancbufsize - _CMSG_HEADER) // _INT_SIZE
-
-
-def as_ancillary(descriptors: Sequence[int]) -> list[tuple[int, int, bytes]]:
-    """recvmsg's ancillary data for them."""
-    if not descriptors:
-        return []
-    from array import array
-
-    return [(int(_socket.SOL_SOCKET), SCM_RIGHTS, array("i", descriptors).tobytes())]
