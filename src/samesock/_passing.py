@@ -14,6 +14,8 @@ from weakref import ref
 from samesock.unix import ends
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from samesock.fd.descriptor import Thing
 
 SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
@@ -41,8 +43,8 @@ def _array_of(numbers: Any) -> Any:
 
 
 def send_fds(
-    sock: Any,
-    buffers: Iterable[Any],
+    sock: socket,
+    buffers: Iterable[bytes | bytearray | memoryview],
     fds: Sequence[Thing],
     flags: int = 0,
     address: Any = None,
@@ -64,18 +66,20 @@ def send_fds(
         from samesock.unix.dispatch import send_message
 
         if address is not None:
-            return int(sock.sendmsg(buffers, [], flags, address))
+            method: Any = sock.sendmsg  # type: ignore[attr-defined,unused-ignore]
+            return int(method(buffers, [], flags, address))
         return send_message(sock, end, buffers, list(fds), flags)
+    send: Any = sock.sendmsg  # type: ignore[attr-defined,unused-ignore]
     try:
         numbers = _array_of(fds)
     except TypeError:  # an object among them, which is not often so
         numbers = _array_of([fd if isinstance(fd, int) else fd.fileno() for fd in fds])
     if address is None and not flags:
-        return sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)])  # type: ignore[no-any-return]
-    return sock.sendmsg(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)], flags, address)  # type: ignore[no-any-return]
+        return send(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)])  # type: ignore[no-any-return]
+    return send(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)], flags, address)  # type: ignore[no-any-return]
 
 
-def recv_fds(sock: Any, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
+def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
     """Receive up to `bufsize` bytes and `maxfds` descriptors: `(bytes, descriptors, flags, address)`.
 
     The descriptors are open, not inheritable, and the caller's to close. More than were asked for are closed, and
