@@ -69,14 +69,15 @@ def send_fds(
             method: Any = sock.sendmsg  # type: ignore[attr-defined,unused-ignore]
             return int(method(buffers, [], flags, address))
         return send_message(sock, end, buffers, list(fds), flags)
-    send: Any = sock.sendmsg  # type: ignore[attr-defined,unused-ignore]
     try:
         numbers = _array_of(fds)
     except TypeError:  # an object among them, which is not often so
         numbers = _array_of([fd if isinstance(fd, int) else fd.fileno() for fd in fds])
     if address is None and not flags:
-        return send(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)])  # type: ignore[no-any-return]
-    return send(buffers, [(_SOL_SOCKET, SCM_RIGHTS, numbers)], flags, address)  # type: ignore[no-any-return]
+        return sock.sendmsg(buffers, [(_SOL_SOCKET, _RIGHTS, numbers)])  # type: ignore[attr-defined,no-any-return,unused-ignore]
+    return sock.sendmsg(  # type: ignore[attr-defined,no-any-return,unused-ignore]
+        buffers, [(_SOL_SOCKET, _RIGHTS, numbers)], flags, address
+    )
 
 
 def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
