@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # First, so that type checkers keep these and not the standard library's of the same names.
+    from samesock._passing import SCM_RIGHTS as SCM_RIGHTS
+    from samesock._passing import recv_fds as recv_fds
+    from samesock._passing import send_fds as send_fds
     from samesock._socket import create_connection as create_connection
     from samesock._socket import create_server as create_server
     from samesock._socket import fromfd as fromfd
@@ -21,6 +24,9 @@ from socket import SocketIO as SocketIO
 from socket import __all__ as _standard_names
 
 from samesock._family import AF_UNIX as AF_UNIX
+from samesock._passing import SCM_RIGHTS as SCM_RIGHTS
+from samesock._passing import recv_fds as recv_fds
+from samesock._passing import send_fds as send_fds
 from samesock._socket import create_connection as create_connection
 from samesock._socket import create_server as create_server
 from samesock._socket import fromfd as fromfd
@@ -59,10 +65,13 @@ if _added:
 
 __all__ = [
     "AF_UNIX",
+    "SCM_RIGHTS",
     "SocketIO",
     "create_connection",
     "create_server",
     "fromfd",
+    "recv_fds",
+    "send_fds",
     "socket",
     "socketpair",
     *_added,

@@ -62,7 +62,9 @@ FEATURES: Mapping[str, Feature] = MappingProxyType(
             messages.ancillary,
         ),
         "passing": Feature(
-            "send_fds() and recv_fds() pass open descriptors over a Unix socket.", messages.passing, "absent"
+            "send_fds() and recv_fds() pass open descriptors over a Unix socket.",
+            messages.passing,
+            "emulated",
         ),
         "select-socket": Feature("A selector waits for sockets.", waiting.select_socket),
         "select-pipe": Feature("A selector waits for pipes.", waiting.select_pipe),

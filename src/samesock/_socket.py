@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _KERNEL = choosing.kernel_does_all()
 
+_CLOSE_ON_EXEC: int = getattr(_c, "MSG_CMSG_CLOEXEC", 0)
+_recvmsg: Any = getattr(_c.socket, "recvmsg", None)
+_recvmsg_into: Any = getattr(_c.socket, "recvmsg_into", None)
+
 
 class _KernelMethods:
     """For interpreters whose own sockets speak AF_UNIX, over a kernel that has it."""
@@ -46,6 +50,26 @@ class _KernelMethods:
             accepted.setblocking(True)
         return accepted, address
 
+    if _recvmsg is not None:
+
+        def recvmsg(
+            self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+        ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+            """Receive a message and what travels beside it, descriptors not inheritable. See recvmsg(2)."""
+            if not ancbufsize:
+                return _recvmsg(self, bufsize, 0, flags)  # type: ignore[no-any-return]
+            message = _recvmsg(self, bufsize, ancbufsize, flags | _CLOSE_ON_EXEC)
+            return _kept_from_children(message)  # type: ignore[no-any-return]
+
+        def recvmsg_into(
+            self, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
+        ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+            """recvmsg into `buffers`: the number of bytes, and the rest as recvmsg gives it."""
+            if not ancbufsize:
+                return _recvmsg_into(self, buffers, 0, flags)  # type: ignore[no-any-return]
+            message = _recvmsg_into(self, buffers, ancbufsize, flags | _CLOSE_ON_EXEC)
+            return _kept_from_children(message)  # type: ignore[no-any-return]
+
     def bind(self, address: Any, /) -> None:
         """Give the socket its address. See bind(2); an error of a Unix socket names the path."""
         if isinstance(address, tuple):
@@ -66,6 +90,19 @@ class _KernelMethods:
             raise
         finally:
             _waking.leave(self)
+
+
+def _kept_from_children(message: Any) -> Any:
+    """The message, with descriptors that are not inheritable; the flag that does so is taken out of its flags."""
+    if _CLOSE_ON_EXEC:
+        data, ancillary, flags, address = message
+        return data, ancillary, flags & ~_CLOSE_ON_EXEC, address
+    from samesock import _passing
+
+    for level, kind, raw in message[1]:
+        if level == _c.SOL_SOCKET and kind == _passing.SCM_RIGHTS:
+            _passing.not_inheritable(raw)
+    return message
 
 
 def _with_path(function: Any, sock: Any, address: Any) -> None:

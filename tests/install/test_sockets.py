@@ -267,3 +267,44 @@ def test_fork_and_exec_see_no_descriptor(socket_dir: Path) -> None:
     """A Unix socket is not inherited unless it is asked for."""
     with listening(socket_dir / "s") as listener:
         assert not listener.get_inheritable()
+
+
+@pytest.mark.needs("passing")
+def test_descriptors_are_passed(socket_dir: Path) -> None:
+    """Plain sockets pass descriptors by the standard library's names, methods and functions."""
+    import array
+
+    reader, writer = os.pipe()
+    with listening(socket_dir / "s") as listener, socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(listener.getsockname())
+        conn, _ = listener.accept()
+        with conn:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [writer]))
+            assert conn.sendmsg([b"ab"], [rights]) == 2
+            data, ancillary, flags, _ = client.recvmsg(10, 64)
+            (number,) = array.array("i", ancillary[0][2])
+            assert (data, flags & socket.MSG_CTRUNC) == (b"ab", 0)
+            os.write(number, b"one")
+            os.close(number)
+            socket.send_fds(client, [b"cd"], [reader])
+            data, (number,), _, _ = socket.recv_fds(conn, 10, 1)
+            assert data == b"cd"
+            assert os.read(number, 10) == b"one"
+            os.close(number)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_internet_streams_have_the_methods_too() -> None:
+    """Where the method is there for Unix sockets it works for TCP: asyncio asks the class alone."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.settimeout(20)
+        client.connect(server.getsockname())
+        conn, _ = server.accept()
+        with conn:
+            assert client.sendmsg([b"ab", bytearray(b"cd")]) == 4
+            assert conn.recvmsg(3)[0] == b"abc"
+            buffers = [bytearray(1)]
+            assert conn.recvmsg_into(buffers)[0] == 1
+            assert buffers == [b"d"]

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import samesock.backend
-from samesock.backend import Hold, OpenRecord
+from samesock.backend import Hold, OpenRecord, Passing
 
 # A line is "* `name(a, b) -> result`: ..." or "* `one(a)`, `two(a)`: ..." or "* `NAME: kind`: ..."
 PROMISED = [
@@ -73,6 +73,16 @@ def test_methods(backend: str, protocol: type, method: str) -> None:
     """A backend's Hold and OpenRecord have the protocol's methods, with the protocol's arguments."""
     made = getattr(load(backend), protocol.__name__)
     assert parameters(getattr(made, method)) == parameters(getattr(protocol, method))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("method", methods(Passing))
+def test_passing(backend: str, method: str) -> None:
+    """A backend's `passing` has the protocol's functions, with the protocol's arguments, and says whom it needs."""
+    made = load(backend).passing
+    wanted = parameters(getattr(Passing, method))[1:]
+    assert parameters(getattr(made, method)) == wanted
+    assert isinstance(made.NEEDS_TARGET, bool)
 
 
 def test_null_answers_nothing() -> None:

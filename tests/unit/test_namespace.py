@@ -13,8 +13,20 @@ import pytest
 
 import samesock
 
-EVERYWHERE = ("AF_UNIX", "socketpair", "create_server", "create_connection", "fromfd", "has_ipv6")
-OWN = {"socket", "socketpair", "create_server", "create_connection", "fromfd", "fromshare", "AF_UNIX"}
+EVERYWHERE = (
+    "AF_UNIX",
+    "socketpair",
+    "create_server",
+    "create_connection",
+    "fromfd",
+    "has_ipv6",
+    "send_fds",
+    "recv_fds",
+    "SCM_RIGHTS",
+)
+OWN = {"socket", "socketpair", "create_server", "create_connection", "fromfd", "fromshare", "AF_UNIX"} | {
+    *("send_fds", "recv_fds")
+}
 """The standard names behind which there is something of ours."""
 
 

@@ -38,12 +38,15 @@ Required of each backend:
   peer is `remote` (pairs of dotted quad and port); `None` when there is no such row.
 * `has_socket(pid, inode) -> bool`: whether that process has the socket of that inode open, as far as this user may
   look; False where the kernel's table names the process itself.
+* `passing`: a module, or the like, that gets descriptors into another process, for frames that say which (see
+  `Passing`).
 * `private_directory() -> str`: the user's own directory for short-lived names, made if needed, closed to others.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 NO_UID = 0xFFFFFFFF
@@ -110,9 +113,53 @@ class OpenRecord(Protocol):
         """Close the file."""
 
 
+class Offer(Protocol):
+    """Descriptors that were made ready for one receiver, and what it has to be told. Nothing was sent yet."""
+
+    target: int
+    """The process that the tokens are good in, 0 if in any."""
+    target_start: int
+    """When that process started: a number that is used again has another time."""
+    lease: bytes
+    """What all of them depend on."""
+    tokens: list[bytes]
+    """One for each descriptor."""
+
+    def sent(self) -> None:
+        """The receiver will be told: they are its own now, or are kept here until it has taken them."""
+
+    def revoke(self) -> None:
+        """The receiver will not be told: take them back."""
+
+
+class Passing(Protocol):
+    """Getting descriptors into another process. Numbers are the system's own (SOCKET, HANDLE), not the C runtime's."""
+
+    NEEDS_TARGET: bool
+    """Whether the receiver must be known, because this side makes the numbers in its process. Else the receiver
+    fetches them, and this process must live until it has."""
+
+    def me(self) -> tuple[int, int]:
+        """This process, and when it started."""
+
+    def offer(self, things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
+        """Make ready (space, number) for process `pid`: all or none. `EPERM` where that process may not be opened,
+        `EPIPE` if it has ended, `EOPNOTSUPP` where descriptors cannot be passed at all."""
+
+    def take(self, lease: bytes, tokens: Sequence[tuple[str, bytes]]) -> list[int | None]:
+        """The numbers of what was offered to this process, not inheritable, `None` for each that is not to be had. Only
+        for tokens that were proven to be the sender's: a token is believed."""
+
+    def close(self, space: str, number: int) -> None:
+        """Close what `take` gave."""
+
+    def release(self) -> None:
+        """Let go of what was kept and has been taken since."""
+
+
 if sys.platform == "win32":
     from samesock.backend import winsock as system
 else:
     from samesock.backend import posix as system
 
-__all__ = ["NO_UID", "Hold", "OpenRecord", "Owner", "system"]
+__all__ = ["NO_UID", "Hold", "Offer", "OpenRecord", "Owner", "Passing", "system"]

@@ -7,11 +7,11 @@ with. What must never be put here: an answer.
 from __future__ import annotations
 
 import _socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from samesock._errors import named_error
-from samesock.backend import NO_UID, Owner
+from samesock.backend import NO_UID, Offer, Owner
 
 REFUSED_WHEN_FULL = False
 HANDSHAKE_IS_SYNCHRONOUS = False
@@ -79,6 +79,35 @@ class OpenRecord:
     def close(self) -> None:
         """Absent."""
         _absent("closing a socket's file")
+
+
+class _Passing:
+    """Passing that cannot be done."""
+
+    NEEDS_TARGET = False
+
+    def me(self) -> tuple[int, int]:
+        """Absent."""
+        _absent("naming this process")
+
+    def offer(self, things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
+        """Absent."""
+        _absent("passing descriptors")
+
+    def take(self, lease: bytes, tokens: Sequence[tuple[str, bytes]]) -> list[int | None]:
+        """Absent."""
+        _absent("taking descriptors")
+
+    def close(self, space: str, number: int) -> None:
+        """Absent."""
+        _absent("closing a descriptor")
+
+    def release(self) -> None:
+        """Absent."""
+        _absent("letting go of descriptors")
+
+
+passing = _Passing()
 
 
 def uid() -> int:
@@ -174,6 +203,7 @@ __all__ = [
     "has_socket",
     "listener_owner",
     "open_record",
+    "passing",
     "prepare_client",
     "prepare_listener",
     "private_directory",

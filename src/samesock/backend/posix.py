@@ -25,6 +25,7 @@ if sys.platform == "win32":
     )
 assert sys.platform != "win32"  # for type checkers, before the import of what one for Windows finds empty
 
+from samesock.backend import _posix_passing as passing  # noqa: E402
 from samesock.backend._posix_files import (  # noqa: E402
     Hold,
     OpenRecord,
@@ -166,6 +167,7 @@ __all__ = [
     "has_socket",
     "listener_owner",
     "open_record",
+    "passing",
     "prepare_client",
     "prepare_listener",
     "private_directory",

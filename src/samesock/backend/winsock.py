@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable
 
 from samesock.backend import NO_UID
+from samesock.backend import _windows_passing as passing
 from samesock.backend._windows_files import (
     OpenRecord,
     adopt_record,
@@ -176,6 +177,7 @@ __all__ = [
     "has_socket",
     "listener_owner",
     "open_record",
+    "passing",
     "prepare_client",
     "prepare_listener",
     "private_directory",

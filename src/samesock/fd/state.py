@@ -31,6 +31,11 @@ def kind(thing: Thing, /) -> Kind:
     return system.kind(resolve(thing, "looking at"))
 
 
+def resolved(thing: Thing, tried: str) -> Descriptor:
+    """The descriptor that an argument means, with its table; for the modules that pass it on."""
+    return resolve(thing, tried)
+
+
 def is_open(thing: Thing, /) -> bool:
     """Whether it is open: False for a closed object, a number that nothing has, a negative one.
 

@@ -1,4 +1,4 @@
-"""libc's connect(2), for what Python's own `connect` cannot express: AF_UNSPEC, which disconnects a socket."""
+"""libc: connect(2) to AF_UNSPEC, which Python's own `connect` cannot express, and pidfd_getfd(2), which it lacks."""
 
 from __future__ import annotations
 
@@ -24,3 +24,24 @@ def disconnect(number: int) -> None:
     if _connect()(number, AF_UNSPEC_ADDRESS, len(AF_UNSPEC_ADDRESS)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"disconnecting socket {number}: {os.strerror(code)}")
+
+
+_SYS_PIDFD_GETFD = 438  # on every architecture: system calls have common numbers since 424
+
+
+@functools.lru_cache(maxsize=1)
+def _syscall() -> ctypes._CFuncPtr:  # type: ignore[name-defined,unused-ignore]
+    function = ctypes.CDLL(None, use_errno=True).syscall
+    # All are long: the numbers are passed in whole registers.
+    function.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_long)
+    function.restype = ctypes.c_long  # -1: see errno
+    return function
+
+
+def pidfd_getfd(process: int, number: int) -> int:
+    """pidfd_getfd(process, number, 0): a descriptor, close-on-exec, for another process's number (Linux 5.6)."""
+    found: int = _syscall()(_SYS_PIDFD_GETFD, process, number, 0)
+    if found < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"fetching descriptor {number} of another process: {os.strerror(code)}")
+    return found

@@ -13,8 +13,11 @@ never by the number alone: numbers are reused.
 from __future__ import annotations
 
 import _socket
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from weakref import ref
+
+if TYPE_CHECKING:
+    from samesock.unix.passing import Passage
 
 AF_UNIX = int(getattr(_socket, "AF_UNIX", 1))
 """1 everywhere; `samesock.AF_UNIX` is its enum member."""
@@ -80,6 +83,13 @@ class End(Protocol):
 
     def hand_on(self) -> None:
         """The descriptor is about to be inherited by a process that will have nothing but its number."""
+
+    def passage(self) -> Passage | None:
+        """The state of descriptor passing on this connection, common to its duplicates; `None` where there is no key
+        that both ends know, and so no passing."""
+
+    def handed_to(self, process: int) -> None:
+        """The descriptor has been made ready for that process, which is to use it from now on."""
 
     def peercred(self, sock: _socket.socket) -> PeerCred:
         """Who is at the other end, as far as it is known: never a guess."""

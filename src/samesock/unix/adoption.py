@@ -21,9 +21,11 @@ from samesock.unix.rendezvous import Record
 
 if TYPE_CHECKING:
     from samesock.unix.emulated import EmulatedEnd
+    from samesock.unix.passing import Passage
 
 Address = tuple[str, int]
 Key = tuple[Address, Address | None]
+Seed = tuple[bytes, int] | tuple[Record, bytes, Address, Address, int] | None
 
 MOST_KEPT = 1024
 """Detached sockets that nobody adopted: beyond this many connected ones, the oldest lose their names."""
@@ -47,6 +49,13 @@ class State:
     peer_record: tuple[int, int] | None = None
     """pid and start time of the listener that a client connected to."""
     record: Record | None = None
+    seed: Seed = None
+    """What the keys of passed descriptors are made of: the 32 bytes themselves with this end's side, or what they are
+    made of (record, nonce, both addresses, side), since few connections ever need them."""
+    passage: Passage | None = None
+    """What is known of passed descriptors, once any were."""
+    handed = False
+    """Whether another process may have the descriptor, too."""
     noted = 0
     """The process that left a note of it."""
 
@@ -58,12 +67,27 @@ class State:
         """What the registry knows the socket by; `None` while it has no address."""
         return None if self.local is None else (self.local, self.remote)
 
+    def passing_seed(self) -> tuple[bytes | None, int]:
+        """What the keys of passed descriptors are made of, and this end's side."""
+        if self.seed is None:
+            return None, 0
+        if len(self.seed) == 2:
+            return self.seed
+        from samesock.unix.passing_keys import seed_of
+
+        record, nonce, client, listener, side = self.seed
+        self.seed = seed = seed_of(record, nonce, client, listener), side
+        return seed
+
     def export(self, backlog: int) -> bytes:
         """The state for another process of the same user. It holds the secret: private channels only."""
         fields: dict[str, Any] = {"backlog": backlog}
         for field in _FIELDS:
             value = getattr(self, field)
             fields[field] = value.hex() if isinstance(value, bytes) else value
+        seed, side = self.passing_seed()
+        if seed is not None:
+            fields["seed"] = [seed.hex(), side]
         if self.record is not None:
             fields["record"] = rendezvous.encode(self.record).hex()
         return json.dumps(fields).encode()
@@ -75,11 +99,16 @@ def imported(blob: bytes) -> tuple[State, int]:
         fields = json.loads(blob)
         backlog = int(fields.pop("backlog"))
         record = rendezvous.decode(bytes.fromhex(fields.pop("record"))) if "record" in fields else None
+        seed = fields.pop("seed", None)
+        if seed is not None:
+            seed = bytes.fromhex(seed[0]), int(seed[1])
         for field in ("name", "peer_name", "path"):
             fields[field] = bytes.fromhex(fields[field])
         for field in ("local", "remote", "claim", "peer_record"):
             fields[field] = None if fields[field] is None else tuple(fields[field])
-        return State(record=record, **{field: fields[field] for field in _FIELDS}), backlog
+        return State(
+            record=record, seed=seed, handed=True, **{field: fields[field] for field in _FIELDS}
+        ), backlog
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not the state of a samesock Unix socket: {error!r}") from None
 

@@ -41,6 +41,8 @@ class Calls:
         self.detach: Callable[..., int] = base.detach
         self.close: Callable[..., None] = base.close
         self.sendmsg: Any = getattr(base, "sendmsg", None)
+        self.recvmsg: Any = getattr(base, "recvmsg", None)
+        self.recvmsg_into: Any = getattr(base, "recvmsg_into", None)
         self.share: Any = getattr(base, "share", None)
         self.family: Callable[..., int] = base.family.__get__
         self.type: Callable[..., int] = base.type.__get__

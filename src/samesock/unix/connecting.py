@@ -39,6 +39,7 @@ class Connected(NamedTuple):
     record: Record
     local: Address
     server: Address
+    nonce: bytes
 
 
 def refusal(path: bytes) -> OSError:
@@ -190,7 +191,7 @@ def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, n
         raise refusal(path) from reset
     if sent != len(message):
         raise refusal(path)
-    return Connected(record, local, server)
+    return Connected(record, local, server, hello.nonce_of(message))
 
 
 def _let_go(tcp: _socket.socket) -> None:

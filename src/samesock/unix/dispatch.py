@@ -13,13 +13,16 @@ import functools
 import socket as _stdlib
 from _thread import get_ident
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from samesock import _waking
 from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
+
+if TYPE_CHECKING:
+    from samesock.unix.passing import Passage
 
 _Sock = TypeVar("_Sock", bound=_stdlib.socket)
 
@@ -215,20 +218,110 @@ class Methods:
 
 
 class MessageMethods:
-    """For interpreters whose sockets have `sendmsg`: ancillary data would be lost in silence by TCP."""
+    """Messages with descriptors beside them. The interpreter lacks all three on Windows."""
 
     __slots__ = ()
 
     def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return int(calls.sendmsg(self, buffers, ancdata, flags, address))
-        ancillary = list(ancdata)
-        if ancillary:
-            raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
+            return int((calls.sendmsg or _stream_sendmsg)(self, buffers, ancdata, flags, address))
+        from samesock.unix.ancillary import things_in
+
+        things = things_in(list(ancdata))
         if address is not None:
-            raise named_error("EISCONN", "sending to an address from a connected Unix socket")
-        return int(calls.sendmsg(self, buffers, (), flags))
+            if things:
+                raise named_error("EOPNOTSUPP", "passing descriptors to an address")
+            return int(self.sendto(b"".join(buffers), flags, address))
+        return send_message(self, end, buffers, things, flags)
+
+    def recvmsg(
+        self: Any, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        end = _end_of(ref(self))
+        if end is None:
+            return (calls.recvmsg or _stream_recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
+        from samesock.unix.ancillary import as_ancillary, room_for
+
+        data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
+        return data, as_ancillary(descriptors), told, _sender(self, end)
+
+    def recvmsg_into(
+        self: Any, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        end = _end_of(ref(self))
+        if end is None:
+            if calls.recvmsg_into is None:
+                buffers = list(buffers)
+                data, *rest = _stream_recvmsg(
+                    self, sum(memoryview(b).nbytes for b in buffers), ancbufsize, flags
+                )
+                return _scatter(data, buffers), *rest
+            return calls.recvmsg_into(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
+        from samesock.unix.ancillary import as_ancillary, room_for
+
+        buffers = list(buffers)
+        size = sum(memoryview(buffer).nbytes for buffer in buffers)
+        data, descriptors, told = receive_message(self, end, size, room_for(ancbufsize), flags)
+        count = _scatter(data, buffers)
+        return count, as_ancillary(descriptors), told, _sender(self, end)
+
+
+def _scatter(data: bytes, buffers: Any) -> int:
+    """Fill the buffers in turn; how many bytes that were."""
+    at = 0
+    for buffer in buffers:
+        view = memoryview(buffer).cast("B")
+        piece = data[at : at + len(view)]
+        view[: len(piece)] = piece
+        at += len(piece)
+    return at
+
+
+def _stream_sendmsg(sock: Any, buffers: Any, ancdata: Any, flags: int, address: Any) -> int:
+    """For another family's stream where the interpreter has no sendmsg: asyncio takes the method's being there for a
+    promise about every socket. Anything but bytes over a stream is refused."""
+    if list(ancdata) or address is not None or calls.type(sock) != _socket.SOCK_STREAM:
+        raise named_error("EOPNOTSUPP", "sendmsg() of a socket that is not AF_UNIX")
+    return calls.send(sock, b"".join(buffers), flags)
+
+
+def _stream_recvmsg(sock: Any, size: int, ancbufsize: int, flags: int) -> Any:
+    """The same for recvmsg: on a stream nothing comes beside the bytes."""
+    if calls.type(sock) != _socket.SOCK_STREAM:
+        raise named_error("EOPNOTSUPP", "recvmsg() of a socket that is not AF_UNIX")
+    if ancbufsize < 0:
+        raise ValueError("invalid ancillary data buffer length")
+    return calls.recv(sock, size, flags), [], 0, None
+
+
+def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
+    """sendmsg with descriptors, each a number or an object with fileno()."""
+    data = b"".join(memoryview(buffer).cast("B") for buffer in buffers)
+    if not things:
+        return int(calls.send(sock, data, flags))
+    end.getpeername(sock)  # ENOTCONN
+    passage = _passage_of(sock, end)
+    if passage is None:
+        raise named_error(
+            "EOPNOTSUPP", "passing descriptors over a Unix socket of which only the number is known"
+        )
+    return passage.send(sock, end, data, things, flags)
+
+
+def _passage_of(sock: Any, end: End) -> Passage | None:
+    """The connection's, `None` for a socket that has no connection or no key."""
+    return end.passage() if calls.type(sock) == _socket.SOCK_STREAM else None
+
+
+def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tuple[bytes, list[int], int]:
+    """recvmsg with at most `most` descriptors, ready to use."""
+    if size < 0:
+        raise ValueError("negative buffer size in recvmsg()")
+    passage = _passage_of(sock, end)
+    if passage is None:
+        return calls.recv(sock, size, flags), [], 0
+    return passage.receive(sock, size, most, flags)
 
 
 class ShareMethods:
@@ -242,6 +335,7 @@ class ShareMethods:
         if end is None:
             return info
         end.hand_on()
+        end.handed_to(process_id)
         blob = end.export()
         if blob is None:
             return info
@@ -250,9 +344,7 @@ class ShareMethods:
 
 def method_classes() -> list[type]:
     """The classes of methods for this interpreter: those whose C functions it has."""
-    classes: list[type] = [Methods]
-    if hasattr(_socket.socket, "sendmsg"):
-        classes.append(MessageMethods)
+    classes: list[type] = [Methods, MessageMethods]
     if hasattr(_socket.socket, "share"):
         classes.append(ShareMethods)
     return classes
@@ -304,6 +396,9 @@ def _sender(sock: Any, end: Any) -> Name | None:
         return end.getpeername(sock) or None
     except OSError:
         return None
+
+
+sender = _sender
 
 
 def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:

@@ -17,6 +17,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from samesock._address import refusal, unix_path
 from samesock._errors import named_error
@@ -35,6 +36,9 @@ from samesock.unix.adoption import (
 )
 from samesock.unix.calls import calls, twin
 from samesock.unix.rendezvous import Record
+
+if TYPE_CHECKING:
+    from samesock.unix.passing import Passage
 
 Address = tuple[str, int]
 
@@ -152,6 +156,7 @@ class EmulatedEnd:
         state = end.state
         state.role, state.name, state.peer_name = "connected", self.state.name, said.name
         state.local, state.remote, state.claim = acceptor.address, client.address, (said.pid, said.uid)
+        state.seed = (acceptor.record, said.nonce, client.address, acceptor.address, 1)
         return calls.detach(client.tcp), end, os.fsdecode(said.name) if said.name else ""
 
     def _found(self) -> Acceptor | None:
@@ -205,6 +210,7 @@ class EmulatedEnd:
         self._pending_port = 0
         state.role = "connected"
         state.local, state.remote = made.local, made.server
+        state.seed = (made.record, made.nonce, made.local, made.server, 0)
         state.peer_name = made.record.name
         state.peer_record = (made.record.pid, made.record.start)
 
@@ -256,6 +262,30 @@ class EmulatedEnd:
         _number(sock)
         return credentials.of_emulated(self.state)
 
+    def passage(self) -> Passage | None:
+        """What is known of passed descriptors; `None` where the ends have no key in common."""
+        state = self.state
+        if state.passage is None:
+            seed, side = state.passing_seed()
+            if seed is not None:
+                from samesock.unix.passing import Passage
+                from samesock.unix.passing_keys import ConnectionKeys
+
+                state.passage = Passage(ConnectionKeys(seed, side))
+        return state.passage
+
+    def handed_to(self, process: int) -> None:
+        """The descriptor was given to that process: who passes descriptors to it from here must know."""
+        state = self.state
+        state.handed = True
+        for other in ends.all():
+            if not isinstance(other, EmulatedEnd) or other.state.role != "connected":
+                continue
+            if (other.state.local, other.state.remote) == (state.remote, state.local):
+                passage = other.passage()
+                if passage is not None:
+                    passage.holder = process, system.start_time(process)
+
     # ---- handing on, and the end
 
     def copy(self, number: int) -> EmulatedEnd:
@@ -295,10 +325,12 @@ class EmulatedEnd:
 
     def export(self) -> bytes:
         """What another process of this user needs beside the descriptor."""
+        self.state.handed = True
         return self.state.export(self.backlog)
 
     def hand_on(self) -> None:
         """Leave a note in the user's private directory, for a process that will have nothing but the number."""
+        self.state.handed = True
         if self.state.role == "listening":
             write_handover(self.state, self.backlog)
 
@@ -326,6 +358,8 @@ class EmulatedEnd:
         hold, self._hold = self._hold, None
         acceptor, self._acceptor = self._acceptor, None
         try:
+            if self.state.role == "connected":
+                self._close_passage(sock)
             if hold is not None:
                 hold.close()
             if acceptor is not None:
@@ -336,6 +370,20 @@ class EmulatedEnd:
             calls.close(sock)
             if acceptor is not None:
                 acceptor.leave(hold)
+
+    def _close_passage(self, sock: _socket.socket) -> None:
+        """Let go of descriptors under way to here, with the connection's last holder. Where they are in this process
+        as soon as they are sent (Windows), also those that nobody has asked for."""
+        state = self.state
+        if state.passage is None and (state.seed is None or not system.passing.NEEDS_TARGET):
+            return
+        if state.handed or any(
+            getattr(other, "state", None) is state for other in ends.all() if other is not self
+        ):
+            return
+        passage = self.passage()
+        if passage is not None:
+            passage.close(sock)
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         """For a socket that is dropped and not closed: C has closed its descriptor by now, and knows of nothing else.

@@ -52,6 +52,11 @@ def make(record: Record, client: Address, listener: Address, *, pid: int, uid: i
     return head + _mac(record, client, listener, head, name) + name
 
 
+def nonce_of(message: bytes) -> bytes:
+    """The nonce in a hello that was made here."""
+    return message[16:_MAC_AT]
+
+
 def missing(got: bytes) -> int | None:
     """How many bytes to read next: 0 when the hello is whole, `None` when it is none of ours."""
     if not MAGIC.startswith(got[:4]):

@@ -22,13 +22,15 @@ import time
 from typing import TYPE_CHECKING
 
 from samesock import _address, _errors, _waking
-from samesock.unix import AF_UNIX, Name, PeerCred, _native_errors, ignored_options
+from samesock.unix import AF_UNIX, Name, PeerCred, _native_errors, ends, ignored_options
 from samesock.unix._native_calls import NativeCalls, default_calls
 from samesock.unix.calls import calls
 from samesock.unix.socket_file import is_socket_file, remove_socket_file, socket_file_exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from samesock.unix.passing import Passage
 
 CONNECT_SECONDS = 0.03
 """How long a non-blocking connect may wait for a kernel that first says "under way": both ends are in this
@@ -44,7 +46,7 @@ _WSAEINVAL, _WSAEISCONN = 10022, 10056
 class NativeEnd:
     """One native Unix socket. See `samesock.unix.End` for what each method promises."""
 
-    __slots__ = ("__weakref__", "_options", "_pending", "_table")
+    __slots__ = ("__weakref__", "_options", "_passage", "_pending", "_table")
 
     transport = "native"
 
@@ -52,6 +54,7 @@ class NativeEnd:
         self._table = default_calls() if table is None else table
         self._options: dict[int, int] = {}
         self._pending = False
+        self._passage: list[Passage] = []  # one, or none yet; common to duplicates
 
     # ---- the server's calls
 
@@ -229,11 +232,24 @@ class NativeEnd:
             pid = None
         return PeerCred(pid, None, None, None, "kernel")
 
+    def passage(self) -> Passage | None:
+        """What is known of passed descriptors."""
+        if not self._passage:
+            from samesock.unix.passing import Passage
+            from samesock.unix.passing_keys import PublishedKeys
+
+            self._passage.append(Passage(PublishedKeys()))
+        return self._passage[0]
+
+    def handed_to(self, process: int) -> None:
+        """The descriptor was given to that process; the kernel goes on to name the one that made it."""
+
     def copy(self, number: int) -> NativeEnd:  # noqa: ARG002  (the number tells nothing here)
         """The same socket under another number: its options are common to both."""
         end = NativeEnd(self._table)
         end._options = self._options
         end._pending = self._pending
+        end._passage = self._passage
         return end
 
     def detach(self, sock: _socket.socket) -> int:
@@ -248,6 +264,10 @@ class NativeEnd:
 
     def close(self, sock: _socket.socket) -> None:
         """Close the descriptor. The file stays, as BSD's does."""
+        if self._passage and not any(
+            other is not self and getattr(other, "_passage", None) is self._passage for other in ends.all()
+        ):
+            self._passage[0].close(sock)
         calls.close(sock)
 
     def _path(self, address: object, *, binding: bool) -> bytes:

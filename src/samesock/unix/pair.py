@@ -16,6 +16,7 @@ from contextlib import ExitStack
 
 from samesock._errors import named_error
 from samesock.backend import system
+from samesock.unix import frames
 from samesock.unix.adoption import State
 from samesock.unix.calls import calls
 from samesock.unix.emulated import EmulatedEnd
@@ -48,7 +49,8 @@ def make() -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
         for tcp in (client, server):
             calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             calls.settimeout(tcp, None)
-        ends = _end(client), _end(server)
+        seed = secrets.token_bytes(frames.SEED_SIZE)
+        ends = _end(client, seed, 0), _end(server, seed, 1)
         pair.pop_all()
         return (calls.detach(client), ends[0]), (calls.detach(server), ends[1])
 
@@ -90,7 +92,8 @@ def _foreign() -> OSError:
     return named_error("ECONNABORTED", "socketpair() met a stranger or a proxy on the loopback interface")
 
 
-def _end(tcp: _socket.socket) -> EmulatedEnd:
+def _end(tcp: _socket.socket, seed: bytes, side: int) -> EmulatedEnd:
     state = State(role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
+    state.seed = seed, side
     state.claim = (os.getpid(), system.uid())
     return EmulatedEnd(state)

@@ -1,0 +1,134 @@
+"""send_fds and recv_fds: descriptors over a Unix socket, as in the standard library, on every platform.
+
+Where the kernel passes them this is one call of C's; elsewhere `unix.passing` does it. What must never be put here:
+how descriptors travel.
+"""
+
+from __future__ import annotations
+
+import _socket
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from samesock.unix import ends
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from samesock.fd.descriptor import Thing
+
+SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
+"""The type of ancillary data that is descriptors."""
+
+_CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+_SOL_SOCKET = int(_socket.SOL_SOCKET)
+_recvmsg: Any = getattr(_socket.socket, "recvmsg", None)
+_cmsg_len: Any = getattr(_socket, "CMSG_LEN", None)
+_MOST = 253
+_ends = ends.by_reference
+_INT_SIZE = 4
+_RIGHTS = SCM_RIGHTS
+_WITHOUT_OUR_FLAG = ~_CLOSE_ON_EXEC
+
+
+def _array_of(numbers: Any) -> Any:
+    """array("i", numbers); the module is imported when it is first needed, and this function makes way for it."""
+    global _array_of  # noqa: PLW0603 -- an import statement costs 0.4 us each time
+    from array import array
+    from functools import partial
+
+    _array_of = partial(array, "i")
+    return _array_of(numbers)
+
+
+def send_fds(
+    sock: socket,
+    buffers: Iterable[bytes | bytearray | memoryview],
+    fds: Sequence[Thing],
+    flags: int = 0,
+    address: Any = None,
+) -> int:
+    """Send the bytes of `buffers` and the descriptors `fds` in one message; the number of bytes that were sent.
+
+    `fds` are numbers, `samesock.fd.Descriptor`s or objects with `fileno()`; at most 253, and at least one byte goes
+    with them. They stay open here, and may be closed at once. A number that is not open is `EBADF`, and nothing is
+    sent; `EAGAIN` comes before anything is sent. On Windows, where the system does not say who is at the other end, or
+    does not let this user give it anything, it is `EPERM`.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: emulated; only `recv_fds` and `recvmsg` take them, and a plain `recv`
+        in their place returns bytes that mean nothing.
+
+    References: POSIX `sendmsg`, `SCM_RIGHTS`; Win32 `DuplicateHandle`; Winsock `WSADuplicateSocketW`.
+    """
+    if _ends and (end := _ends.get(ref(sock))) is not None:
+        from samesock.unix.dispatch import send_message
+
+        if address is not None:
+            method: Any = sock.sendmsg  # type: ignore[attr-defined,unused-ignore]
+            return int(method(buffers, [], flags, address))
+        return send_message(sock, end, buffers, list(fds), flags)
+    try:
+        numbers = _array_of(fds)
+    except TypeError:  # an object among them, which is not often so
+        numbers = _array_of([fd if isinstance(fd, int) else fd.fileno() for fd in fds])
+    if address is None and not flags:
+        return sock.sendmsg(buffers, [(_SOL_SOCKET, _RIGHTS, numbers)])  # type: ignore[attr-defined,no-any-return,unused-ignore]
+    return sock.sendmsg(  # type: ignore[attr-defined,no-any-return,unused-ignore]
+        buffers, [(_SOL_SOCKET, _RIGHTS, numbers)], flags, address
+    )
+
+
+def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
+    """Receive up to `bufsize` bytes and `maxfds` descriptors: `(bytes, descriptors, flags, address)`.
+
+    The descriptors are open, not inheritable, and the caller's to close. More than were asked for are closed, and
+    `MSG_CTRUNC` is in the flags, as it is where one could not be had. On Windows each is a `samesock.fd.Descriptor`,
+    which says what it is; `samesock.socket(fileno=d)`, `open(d)` and `samesock.fd` take it.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: emulated.
+
+    References: POSIX `recvmsg`, `SCM_RIGHTS`.
+    """
+    if maxfds < 0:
+        raise ValueError("negative number of descriptors in recv_fds()")
+    if _ends and (end := _ends.get(ref(sock))) is not None:
+        from samesock.unix.dispatch import receive_message, sender
+
+        data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
+        return data, descriptors, told, sender(sock, end)
+    # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
+    room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
+    data, ancillary, told, address = _recvmsg(
+        sock, bufsize, _cmsg_len(room * _INT_SIZE), flags | _CLOSE_ON_EXEC
+    )
+    got: list[int] = []
+    for level, kind, raw in ancillary:
+        if kind == _RIGHTS and level == _SOL_SOCKET:
+            got += _array_of(raw) if not len(raw) & 3 else _array_of(raw[: -(len(raw) & 3)])
+    if not _CLOSE_ON_EXEC:
+        told |= settled(got, maxfds)
+    return data, got, told & _WITHOUT_OUR_FLAG, address
+
+
+def not_inheritable(raw: bytes) -> None:
+    """Make descriptors that have come not inheritable, where the kernel has no flag for it."""
+    import os
+
+    for number in _array_of(raw[: len(raw) - len(raw) % _INT_SIZE]):
+        os.set_inheritable(number, False)
+
+
+def settled(numbers: list[int], most: int) -> int:
+    """Close what is more than `most`, which leaves the list, and make the rest not inheritable; the flag to add."""
+    import os
+
+    extra = numbers[most:]
+    del numbers[most:]
+    for number in extra:
+        os.close(number)
+    for number in numbers:
+        os.set_inheritable(number, False)
+    return int(_socket.MSG_CTRUNC) if extra else 0

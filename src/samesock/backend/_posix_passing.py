@@ -1,0 +1,186 @@
+"""Descriptors for another process where the emulation is forced on Linux: that process fetches them.
+
+They lie in the queue of a pair of kernel sockets of this process's, and the receiver gets at that queue by pidfd_getfd
+(Linux 5.6), the twin of Windows' DuplicateHandle, which needs the right to trace this process. So this process must
+live until they are taken. What must never be put here: frames, and a Unix socket of the program's.
+"""
+
+from __future__ import annotations
+
+import _socket
+import array
+import os
+import select
+import stat
+import struct
+import sys
+from collections.abc import Sequence
+
+from samesock._errors import named_error
+
+assert sys.platform != "win32"
+
+NEEDS_TARGET = False
+
+MOST_IN_FLIGHT = 64
+"""Offers that nobody has taken; the kernel, too, has a limit, and answers ETOOMANYREFS."""
+
+_PROOF_SIZE = 32
+_LEASE = struct.Struct(f"<QQQQ{_PROOF_SIZE}s")
+_YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+_ROOM = _socket.CMSG_SPACE(253 * 4)
+
+_in_flight: list[Offer] = []
+
+
+def start_time(pid: int) -> int | None:
+    """`samesock.backend`'s: when the process started."""
+    from samesock.backend import posix
+
+    return posix.start_time(pid)
+
+
+def me() -> tuple[int, int]:
+    """This process, and when it started."""
+    pid = os.getpid()
+    return pid, start_time(pid) or 0
+
+
+def may_fetch() -> bool:
+    """Whether another process of this user may fetch from this one."""
+    if not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        with open(_YAMA, "rb") as file:
+            scope = int(file.read())
+    except OSError:
+        scope = 0
+    return scope == 0 or os.geteuid() == 0
+
+
+class Offer:
+    """Descriptors that wait to be fetched."""
+
+    target = 0
+    target_start = 0
+
+    def __init__(self, things: Sequence[tuple[str, int]], pid: int | None) -> None:
+        self.tokens = [b""] * len(things)
+        self._pid = os.getpid()
+        self._one, self._other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._receiver = -1
+        try:
+            numbers = array.array("i", [number for _, number in things])
+            proof = os.urandom(_PROOF_SIZE)
+            self._one.sendmsg([proof], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
+            inode = os.fstat(self._other.fileno()).st_ino
+            self.lease = _LEASE.pack(*me(), self._other.fileno(), inode, proof)
+            if pid is not None and pid != self._pid:
+                try:
+                    self._receiver = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]
+                except OSError:
+                    pass  # it is told of by its name alone, and may have another name here
+        except BaseException:
+            self.revoke()
+            raise
+
+    def sent(self) -> None:
+        """The frame is on its way: keep them until they are taken, or whoever could take them has gone."""
+        _in_flight.append(self)
+
+    def revoke(self) -> None:
+        """Take them back, or let go of what was taken."""
+        self._one.close()
+        self._other.close()
+        if self._receiver >= 0:
+            os.close(self._receiver)
+            self._receiver = -1
+
+    def over(self) -> bool:
+        """Whether there is nothing left to keep: taken, the receiver dead, or this is a forked copy."""
+        if self._pid != os.getpid():
+            return True
+        poller = select.poll()
+        poller.register(self._other, select.POLLIN)
+        if not poller.poll(0):
+            return True
+        if self._receiver < 0:
+            return False
+        poller = select.poll()
+        poller.register(self._receiver, select.POLLIN)
+        return bool(poller.poll(0))
+
+
+def release() -> None:
+    """Let go of what was taken."""
+    for offer in list(_in_flight):
+        if offer.over() and offer in _in_flight:
+            _in_flight.remove(offer)
+            offer.revoke()
+
+
+def offer(things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
+    """See `samesock.backend`."""
+    if not may_fetch():
+        raise named_error(
+            "EOPNOTSUPP",
+            "passing descriptors over an emulated Unix socket, which needs pidfd_getfd and the right to trace",
+        )
+    release()
+    if len(_in_flight) >= MOST_IN_FLIGHT:
+        raise named_error("ETOOMANYREFS", "passing descriptors, of which nobody has taken the earlier ones")
+    return Offer(things, pid)
+
+
+def take(lease: bytes, tokens: Sequence[tuple[str, bytes]]) -> list[int | None]:
+    """See `samesock.backend`."""
+    numbers: list[int | None] = []
+    if len(lease) == _LEASE.size:
+        numbers.extend(_fetched(*_LEASE.unpack(lease)))
+    for extra in numbers[len(tokens) :]:
+        if extra is not None:
+            os.close(extra)
+    del numbers[len(tokens) :]
+    return numbers + [None] * (len(tokens) - len(numbers))
+
+
+def _fetched(pid: int, start: int, number: int, inode: int, proof: bytes) -> list[int]:
+    """What lies in that queue. It must begin with the proof, and is left untouched else: a sender that names another
+    process's socket must not make this one, which may have more rights, read from it."""
+    from samesock.ffi import libc
+
+    try:
+        process = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]
+    except (OSError, AttributeError):
+        return []
+    try:
+        if start_time(pid) != start:
+            return []
+        queue = libc.pidfd_getfd(process, number)
+    except OSError:
+        return []
+    finally:
+        os.close(process)
+    about = os.fstat(queue)
+    if not stat.S_ISSOCK(about.st_mode) or about.st_ino != inode:
+        os.close(queue)
+        return []
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, fileno=queue)
+    flags = _socket.MSG_DONTWAIT | getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+    try:
+        if sock.recv(_PROOF_SIZE, _socket.MSG_PEEK | _socket.MSG_DONTWAIT) != proof:
+            return []
+        _, ancillary, _, _ = sock.recvmsg(_PROOF_SIZE, _ROOM, flags)
+    except OSError:
+        return []
+    finally:
+        sock.close()
+    numbers = array.array("i")
+    for _, _, data in ancillary:
+        numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+    return list(numbers)
+
+
+def close(space: str, number: int) -> None:
+    """Close what `take` gave."""
+    os.close(number)

@@ -1,0 +1,159 @@
+"""Windows' half of descriptor passing, by the table of functions: what is duplicated, taken back, refused."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import pytest
+
+from samesock.backend import _windows_passing as backend
+from samesock.backend import _windows_tables
+from samesock.ffi.kernel32 import kernel32
+from samesock.ffi.ws2_32 import INVALID_SOCKET, WSAPROTOCOL_INFOW, ws2_32
+
+HERE, THERE, PID = 11, 22, 4321
+
+
+class World:
+    """Two processes: what this one has duplicated into the other, and what was closed there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened: list[int] = []
+        self.closed: list[int] = []
+        self.closed_there: list[int] = []
+        self.error = 0
+        self.refuse = 0
+        self.next = 100
+        monkeypatch.setattr(_windows_tables, "start_time", lambda pid: 777 if pid == PID else None)
+        for name in ("OpenProcess", "CloseHandle", "DuplicateHandle", "GetCurrentProcess", "GetLastError"):
+            monkeypatch.setattr(kernel32, name, getattr(self, name), raising=False)
+        for name in ("WSADuplicateSocketW", "WSAGetLastError", "WSASocketW", "closesocket"):
+            monkeypatch.setattr(ws2_32, name, getattr(self, name), raising=False)
+
+    def OpenProcess(self, access: int, inherit: bool, pid: int) -> int:  # noqa: N802
+        if self.error:
+            return 0
+        assert access & 0x40
+        self.opened.append(pid)
+        return THERE
+
+    def CloseHandle(self, handle: int) -> int:  # noqa: N802
+        self.closed.append(handle)
+        return 1
+
+    def GetCurrentProcess(self) -> int:  # noqa: N802
+        return HERE
+
+    def GetLastError(self) -> int:  # noqa: N802
+        return self.error or self.refuse
+
+    WSAGetLastError = GetLastError
+
+    def DuplicateHandle(  # noqa: N802, PLR0917
+        self, source: int, handle: int, target: int, made: Any, access: int, inherit: bool, options: int
+    ) -> int:
+        if options & 1:
+            assert (source, target) == (THERE, 0)
+            self.closed_there.append(handle)
+            return 1
+        assert (source, target, inherit, options) == (HERE, THERE, False, 2)
+        if handle == 13:
+            self.refuse = 6
+            return 0
+        made._obj.value = self.next
+        self.next += 1
+        return 1
+
+    def WSADuplicateSocketW(self, number: int, pid: int, info: Any) -> int:  # noqa: N802
+        assert pid == PID
+        info._obj.dwProviderReserved = self.next
+        info._obj.iAddressFamily = 2
+        self.next += 1
+        return 0
+
+    def WSASocketW(self, *arguments: Any) -> int:  # noqa: N802
+        family, kind, protocol, info, _, flags = arguments
+        assert (family, kind, protocol, flags) == (-1, -1, -1, 0x81)
+        return int(info._obj.dwProviderReserved) or INVALID_SOCKET
+
+    def closesocket(self, number: int) -> int:
+        self.closed.append(number)
+        return 0
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """The scripted system."""
+    return World(monkeypatch)
+
+
+def test_all_are_made_in_the_targets_process(world: World) -> None:
+    """Handles and sockets are duplicated into the target; its start is told; nothing stays open here."""
+    offer = backend.offer([("handle", 5), ("socket", 6)], PID)
+    offer.sent()
+    assert (offer.target, offer.target_start) == (PID, 777)
+    assert offer.tokens[0] == (100).to_bytes(8, "little")
+    assert world.closed == [THERE]
+    assert world.closed_there == []
+    assert backend.take(b"", [("handle", offer.tokens[0]), ("socket", offer.tokens[1])]) == [100, 101]
+
+
+def test_one_that_fails_takes_the_others_back(world: World) -> None:
+    """When one cannot be duplicated, those made before are closed in the target's process."""
+    with pytest.raises(OSError, match="handle 13"):
+        backend.offer([("handle", 5), ("socket", 6), ("handle", 13)], PID)
+    assert world.closed_there == [100, 101]
+    assert world.closed == [THERE]
+
+
+def test_taking_back(world: World) -> None:
+    """An offer that was not sent is closed in the target's process, once, Wine's duplicates of sockets included."""
+    offer = backend.offer([("handle", 5), ("socket", 6)], PID)
+    offer.revoke()
+    offer.revoke()
+    assert world.closed_there == [100, 101]
+    info = WSAPROTOCOL_INFOW()
+    info.dwServiceFlags3, info.dwServiceFlags4 = 104, 0xFF00FF00
+    assert backend._handle_in(info) == 104
+
+
+def test_a_process_that_may_not_be_opened(world: World) -> None:
+    """It is EPERM, with Windows' own code kept."""
+    world.error = 5
+    with pytest.raises(PermissionError) as caught:
+        backend.offer([("handle", 5)], PID)
+    assert caught.value.winerror == 5  # type: ignore[attr-defined,unused-ignore]
+
+
+def test_a_process_that_nobody_knows(world: World) -> None:
+    """Without a process to give them to it is EPERM."""
+    with pytest.raises(PermissionError, match="not known"):
+        backend.offer([("handle", 5)], None)
+
+
+@pytest.mark.parametrize("gone", ["no such process", "ended"])
+def test_a_process_that_has_ended(world: World, gone: str) -> None:
+    """It is EPIPE, whether its number is free or somebody keeps it."""
+    if gone == "ended":
+        with pytest.raises(BrokenPipeError):
+            backend.offer([("handle", 5)], PID + 1)
+    else:
+        world.error = 87
+        with pytest.raises(BrokenPipeError):
+            backend.offer([("handle", 5)], PID)
+    assert world.closed_there == []
+
+
+def test_tokens_that_cannot_be(world: World) -> None:
+    """A token of another size is nothing, and a socket that Winsock does not open is none."""
+    empty = ctypes.sizeof(WSAPROTOCOL_INFOW)
+    tokens = [("handle", b"123"), ("socket", b"x" * (empty + 1)), ("socket", b"")]
+    assert backend.take(b"", tokens) == [None, None, None]
+
+
+def test_the_rest_is_closed_as_what_it_is(world: World) -> None:
+    """A socket is closed by Winsock, a handle by the system."""
+    backend.close("socket", 7)
+    backend.close("handle", 8)
+    assert world.closed == [7, 8]
