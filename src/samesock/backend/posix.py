@@ -121,6 +121,7 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
 
 listener_owner = _table.listener_owner
 connection_owner = _table.connection_owner
+datagram_owner = _table.datagram_owner
 has_socket = _table.has_socket
 
 
@@ -163,6 +164,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "datagram_owner",
     "has_socket",
     "listener_owner",
     "open_record",
