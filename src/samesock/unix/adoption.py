@@ -173,7 +173,7 @@ registry = Registry()
 # ---- the note for a process that will have nothing but the number
 
 
-def _note(port: int, carrier: int) -> str:
+def _note(port: int, carrier: int = _socket.SOCK_STREAM) -> str:
     kind = "datagrams" if carrier == _socket.SOCK_DGRAM else "socket"
     return os.path.join(system.private_directory(), f"{port}.{kind}")
 

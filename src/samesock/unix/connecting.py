@@ -76,7 +76,8 @@ def connect(
     timeout: float | None,
     pending_port: int,
 ) -> Connected:
-    """Connect `tcp` to whoever listens at `path` with a socket of type `kind`, and send the hello of a client named `name`.
+    """Connect `tcp` to whoever listens at `path` with a socket of type `kind`, and send the hello of a client that is
+    named `name`.
 
     `pending_port` is the port of an earlier try that the system could not take back (Winsock), else 0.
     Raises `ECONNREFUSED`, `ENOENT`, `EACCES` and the rest of open's errors; `Full` when the queue stayed full.
