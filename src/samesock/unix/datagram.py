@@ -92,6 +92,8 @@ class _Mailbox:
         self.void_before = 0
         """A second connect() throws away what the queue holds, as Linux does."""
         self.shut_read = self.shut_write = False
+        self.unseen = False
+        """Whether nobody else can ever have read the file."""
         self._outbox: Outbox | None = None
 
     def outbox(self) -> Outbox:
@@ -222,8 +224,10 @@ class DatagramEnd(EmulatedEnd):
             udp.detach()
 
     def forget_names(self) -> None:
-        """Be unnamed, and have an unnamed peer: for ends that were bound only to find each other."""
+        """Be unnamed, and have an unnamed peer: for ends that were bound only to find each other, where nobody else
+        could see it."""
         self.state.name = self.state.peer_name = b""
+        self._box.unseen = True
 
     def give_up(self) -> None:
         """Let go of all but the descriptor."""
@@ -398,7 +402,7 @@ class DatagramEnd(EmulatedEnd):
         """Since a chmod, the secret alone is not enough: somebody may have read it before. A sender that has left
         belongs to nobody who can be named, so it may have been anybody."""
         hold = self._hold
-        if hold is None or not hold.touched():
+        if hold is None or self._box.unseen or not hold.touched():
             return True
         return hold.admits(system.datagram_owner(source) or Owner(uid=NO_UID))
 

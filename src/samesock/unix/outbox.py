@@ -133,7 +133,7 @@ class Outbox:
         while True:
             with self._mutex:
                 window = self._window(record)
-                if window.refused or window.half_used():
+                if window.under_way:
                     self._read_answers(window)
                 if window.refused:
                     window.refused = False
