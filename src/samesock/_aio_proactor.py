@@ -153,4 +153,4 @@ def prepare(proactor: Any) -> None:
     from samesock import _aio_messages
 
     for name, method in _aio_messages.replacements(cls).items():
-        setattr(proactor, name, method.__get__(proactor))  # type: ignore[attr-defined]
+        setattr(proactor, name, method.__get__(proactor))

@@ -32,7 +32,9 @@ class _Index:
         found = self._states.get(key)
         now = time.monotonic()
         if found is None and now - self._made >= max(YOUNG_SECONDS, 5 * self._cost):
-            self._states = {end.state.key(): end.state for end in ends.all() if isinstance(end, EmulatedEnd)}
+            self._states = {
+                key: end.state for end in ends.all() if isinstance(end, EmulatedEnd) for key in end.known_as()
+            }
             self._made = time.monotonic()
             self._cost = self._made - now
             found = self._states.get(key)

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from samesock._errors import error, named_error
 from samesock.backend import NO_UID, OpenRecord, Owner, system
 from samesock.unix import Name, letters, rendezvous
-from samesock.unix.adoption import State, forget_handover, write_handover
+from samesock.unix.adoption import Key, State, forget_handover, write_handover
 from samesock.unix.calls import calls
 from samesock.unix.connecting import open_living, refusal
 from samesock.unix.emulated import EmulatedEnd, _number, _path_of
@@ -105,6 +105,11 @@ class _Mailbox:
             if self._outbox is None:
                 self._outbox = Outbox()
             return self._outbox
+
+    def answers_to(self) -> Address | None:
+        """Where the outbox is; `None` if there is none yet."""
+        outbox = self._outbox
+        return None if outbox is None else outbox.address
 
     def leave(self) -> None:
         """One end fewer; the last one takes all with it."""
@@ -435,6 +440,11 @@ class DatagramEnd(EmulatedEnd):
             file.close()
             file = None
         self._box.peer = _Receiver(state.peer_path, file, peer)
+
+    def known_as(self) -> list[Key | None]:
+        """The socket's own address and its outbox's."""
+        where = self._box.answers_to()
+        return [*super().known_as(), (where, None, self.kind)] if where else super().known_as()
 
     def hand_on(self) -> None:
         """Leave a note, as a listener does."""

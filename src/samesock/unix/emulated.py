@@ -24,6 +24,7 @@ from samesock.backend import Hold, system
 from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, ends, ignored_options, rendezvous
 from samesock.unix.accepting import Acceptor
 from samesock.unix.adoption import (
+    Key,
     State,
     addresses_of,
     forget_handover,
@@ -302,6 +303,10 @@ class EmulatedEnd:
     def backlog(self) -> int:
         """What listen() was given; 0 if it was not called."""
         return self._acceptor.backlog if self._acceptor else 0
+
+    def known_as(self) -> list[Key | None]:
+        """The addresses of the end's descriptors, as the kernel has them."""
+        return [self.state.key()]
 
     def export(self) -> bytes:
         """What another process of this user needs beside the descriptor."""
