@@ -556,6 +556,24 @@ def test_nothing_is_left_over(dgram):
 
 
 @ours_alone
+def test_a_shared_socket(dgram):
+    """share() and fromshare() give a bound datagram socket and its peer to a process, which then keeps it alive."""
+    receiver, peer = dgram.socket("r"), dgram.socket("p")
+    if not hasattr(receiver, "share"):
+        pytest.skip("share() is absent here")
+    receiver.connect(dgram.path("p"))
+    with dgram.net.fromshare(receiver.share(os.getpid())) as again:
+        receiver.close()
+        again.settimeout(SECONDS)
+        assert (again.getsockname(), again.getpeername()) == (dgram.path("r"), dgram.path("p"))
+        peer.sendto(b"x", dgram.path("r"))
+        assert again.recvfrom(10) == (b"x", dgram.path("p"))
+        again.send(b"y")
+        assert peer.recvfrom(10) == (b"y", dgram.path("r"))
+    assert errno_of(peer.sendto, b"x", dgram.path("r")) == errno.ECONNREFUSED
+
+
+@ours_alone
 def test_the_transport(dgram):
     """`transport` of a datagram socket is what features() says."""
     assert dgram.socket().transport == samesock.features()["unix-dgram"]
