@@ -150,3 +150,7 @@ def prepare(proactor: Any) -> None:
     accept, connect = replacements(cls.accept, cls.connect)
     proactor.accept = accept.__get__(proactor)
     proactor.connect = connect.__get__(proactor)
+    from samesock import _aio_messages
+
+    for name, method in _aio_messages.replacements(cls).items():
+        setattr(proactor, name, method.__get__(proactor))

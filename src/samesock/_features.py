@@ -34,9 +34,11 @@ FEATURES: Mapping[str, Feature] = MappingProxyType(
             unix.unix_stream,
             "emulated",
         ),
-        "unix-dgram": Feature("AF_UNIX datagram sockets, with the sender's path.", unix.unix_dgram, "absent"),
+        "unix-dgram": Feature(
+            "AF_UNIX datagram sockets, with the sender's path.", unix.unix_dgram, "emulated"
+        ),
         "unix-seqpacket": Feature(
-            "AF_UNIX sockets that keep the boundaries of messages.", unix.unix_seqpacket, "absent"
+            "AF_UNIX sockets that keep the boundaries of messages.", unix.unix_seqpacket, "emulated"
         ),
         "unix-abstract": Feature(
             "AF_UNIX names that begin with a NUL and need no file.", unix.unix_abstract, "absent"

@@ -153,8 +153,9 @@ else:
 class socket(_Base):
     """A BSD socket: the standard library's class, with the same behaviour on every operating system.
 
-    Arguments, methods and errors are those of `socket.socket`. A Unix domain socket (`AF_UNIX`, `SOCK_STREAM`) works
-    on every platform; its `transport` says by what.
+    Arguments, methods and errors are those of `socket.socket`. A Unix domain socket (`AF_UNIX`, of type `SOCK_STREAM`,
+    `SOCK_DGRAM` or `SOCK_SEQPACKET`) works on every platform; its `transport` says by what. macOS has no
+    `SOCK_SEQPACKET`.
 
     Portability:
         Linux, macOS, FreeBSD: native. Windows: native where the system's AF_UNIX works, else emulated.
@@ -226,6 +227,8 @@ def socketpair(
 ) -> tuple[socket, socket]:
     """Two connected sockets, of AF_UNIX by default; no other process can get between them.
 
+    `type` is `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET`.
+
     Portability:
         Linux, macOS, FreeBSD: native. Windows: emulated, authenticated by address and token.
 
@@ -235,13 +238,16 @@ def socketpair(
         one, other = _stdlib.socketpair(family, type, proto)  # type: ignore[arg-type,unused-ignore]
         return _ours(one), _ours(other)
     from samesock._errors import named_error
-
-    if type & ~_MODE_FLAGS != _c.SOCK_STREAM:
-        raise named_error("ESOCKTNOSUPPORT", f"socketpair() of type {type}")
     from samesock.unix import pair
     from samesock.unix.dispatch import adopted
 
-    one, other = (adopted(socket, number, end) for number, end in pair.make())
+    plain = type & ~_MODE_FLAGS
+    if plain == _c.SOCK_DGRAM:
+        one, other = (adopted(socket, number, end) for number, end in pair.make_datagrams())
+    elif plain in (_c.SOCK_STREAM, _c.SOCK_SEQPACKET):
+        one, other = (adopted(socket, number, end) for number, end in pair.make(plain))
+    else:
+        raise named_error("ESOCKTNOSUPPORT", f"socketpair() of type {type}")
     if type & getattr(_c, "SOCK_NONBLOCK", 0):
         one.setblocking(False)
         other.setblocking(False)

@@ -75,14 +75,19 @@ def test_syslog_over_a_stream(path: str) -> None:
     assert run("syslog.py", path, "stream") == ["<11>first;<11>second;"]
 
 
-def test_syslog_that_finds_out(path: str, request: pytest.FixtureRequest) -> None:
+def test_syslog_that_finds_out(path: str) -> None:
     """SysLogHandler tries datagrams first, and comes to a stream by the error."""
-    if needed():
-        reason = (
-            "unix-dgram is absent: the handler makes its datagram socket outside of the try that falls back"
-        )
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     assert run("syslog.py", path, "any") == ["<11>first;<11>second;"]
+
+
+def test_syslog_by_datagrams(path: str) -> None:
+    """SysLogHandler as it comes writes to socketserver's UnixDatagramServer, 40 messages, one of 20 kB."""
+    assert run("syslog_datagram.py", path) == ["[b'<11>message 0', b'<11>message 1'] 40 20004 2"]
+
+
+def test_datagram_server(path: str) -> None:
+    """socketserver's threading Unix datagram server answers a client by its path."""
+    assert run("datagram_echo.py", path) == ["ONE", "TWO"]
 
 
 def test_xmlrpc(path: str) -> None:

@@ -41,9 +41,10 @@ class Unix:
         """A path for a socket of this test."""
         return str(self.folder / name)
 
-    def socket(self) -> Any:
-        """A new Unix stream socket."""
-        return self.stack.enter_context(self.net.socket(self.net.AF_UNIX, self.net.SOCK_STREAM))
+    def socket(self, kind: int | None = None) -> Any:
+        """A new Unix socket: a stream, unless another kind is asked for."""
+        wanted = self.net.SOCK_STREAM if kind is None else kind
+        return self.stack.enter_context(self.net.socket(self.net.AF_UNIX, wanted))
 
     def listener(self, name: str = "s", backlog: int = 16) -> Any:
         """A listening socket at `path(name)`."""
@@ -62,6 +63,11 @@ class Unix:
         """accept(), with the new socket closed at the end."""
         sock, name = listener.accept()
         return self.stack.enter_context(sock), name
+
+    def pair(self, kind: int) -> tuple[Any, Any]:
+        """socketpair() of that kind."""
+        one, other = self.net.socketpair(self.net.AF_UNIX, kind)
+        return self.stack.enter_context(one), self.stack.enter_context(other)
 
     def connection(self) -> SimpleNamespace:
         """A listener, a client and the socket accepted for it."""

@@ -47,3 +47,20 @@ def test_a_tcp_socket_stays_one(connection):
         record = fdtable.describe(tcp)
         assert record.socket.family == "AF_INET"
         assert record.socket.local == tcp.getsockname()
+
+
+def test_an_emulated_datagram_socket_is_shown_as_a_unix_socket(socket_dir):
+    """Family, path and transport are the Unix socket's; so are those of the descriptor by which it sends."""
+    if samesock.features()["unix-dgram"] != "emulated":
+        pytest.skip("unix-dgram is not emulated (SAMESOCK_UNIX=emulated)")
+    path = str(socket_dir / "d")
+    before = fdtable.snapshot()
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        sock.sendto(b"x", path)
+        record = fdtable.describe(sock)
+        assert (record.socket.family, record.socket.type) == ("AF_UNIX", "SOCK_DGRAM")
+        assert (record.socket.transport, record.socket.local, record.path) == ("emulated", path, path)
+        known = {one.key for one in before}
+        sockets = [one for one in fdtable.snapshot() if one.key not in known and one.kind == "socket"]
+        assert [one.socket.family for one in sockets] == ["AF_UNIX"] * 2

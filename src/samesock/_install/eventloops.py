@@ -9,7 +9,7 @@ import asyncio
 from asyncio import base_events, selector_events, streams
 from typing import Any
 
-from samesock import _aio_proactor, _aio_readers, aio
+from samesock import _aio_messages, _aio_proactor, _aio_readers, aio
 from samesock._install.patches import Patches
 from samesock.unix import ends
 
@@ -35,6 +35,8 @@ def apply(patches: Patches) -> None:
         accept, connect = _aio_proactor.replacements(proactor.accept, proactor.connect)
         patches.set(proactor, "accept", accept)
         patches.set(proactor, "connect", connect)
+        for name, method in _aio_messages.replacements(proactor).items():
+            patches.set(proactor, name, method)
 
 
 def loop_classes() -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from samesock import _pickling
 from samesock._install.patches import Patches
 from samesock.unix import choosing, ends
+from samesock.unix.messages import class_of
 
 
 def apply(patches: Patches) -> None:
@@ -28,9 +29,10 @@ def apply(patches: Patches) -> None:
             rebuild, arguments = _pickling.reduce(sock)  # type: ignore[arg-type]
             return _rebuild, (rebuild, arguments)
 
+        whole = class_of(_stdlib.socket)
         patches.do(
-            lambda: reducers.update({_stdlib.socket: reduce}),
-            lambda: reducers.update({_stdlib.socket: original}),
+            lambda: reducers.update({_stdlib.socket: reduce, whole: reduce}),
+            lambda: (reducers.update({_stdlib.socket: original}), reducers.pop(whole)),
         )
     prepare: Any = spawn.get_preparation_data
 
@@ -68,5 +70,7 @@ def _rebuild(rebuild: Any, arguments: tuple[Any, ...]) -> _stdlib.socket:
 
     sock: Any = rebuild(*arguments)
     if installed():
-        sock.__class__ = _stdlib.socket
+        from samesock.unix import dispatch
+
+        dispatch.set_class(sock, _stdlib.socket)
     return sock  # type: ignore[no-any-return]

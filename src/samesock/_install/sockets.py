@@ -50,10 +50,11 @@ def _socketpair(original: Any) -> Any:
         if family != AF_UNIX:
             return original(family, type, proto)  # type: ignore[no-any-return]
         import samesock
+        from samesock.unix import dispatch
 
         one, other = samesock.socketpair(AF_UNIX, type, proto)
         for sock in (one, other):
-            sock.__class__ = _stdlib.socket  # type: ignore[assignment]
+            dispatch.set_class(sock, _stdlib.socket)
         return one, other
 
     socketpair.__doc__ = original.__doc__

@@ -36,6 +36,8 @@ Required of each backend:
 * `listener_owner(port) -> Owner | None`: who owns the socket that listens on 127.0.0.1:`port` in the kernel's table.
 * `connection_owner(local, remote) -> Owner | None`: who owns the TCP end whose own address is `local` and whose
   peer is `remote` (pairs of dotted quad and port); `None` when there is no such row.
+* `datagram_owner(address) -> Owner | None`: who owns the UDP socket that is bound to exactly `address`; `None` where
+  there is none or the system's table is not asked.
 * `has_socket(pid, inode) -> bool`: whether that process has the socket of that inode open, as far as this user may
   look; False where the kernel's table names the process itself.
 * `passing`: a module, or the like, that gets descriptors into another process, for frames that say which (see

@@ -22,6 +22,11 @@ def connection_owner(local: Address, remote: Address) -> Owner | None:
     return None
 
 
+def datagram_owner(address: Address) -> Owner | None:
+    """`None`: unknown."""
+    return None
+
+
 def has_socket(pid: int, inode: int) -> bool:
     """False: unknown."""
     return False

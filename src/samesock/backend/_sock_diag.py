@@ -27,6 +27,7 @@ _SO_COOKIE = 57
 _TCP_LISTEN_BIT = 1 << 10
 # Established, both waits for FIN, TIME_WAIT, closed, CLOSE_WAIT, LAST_ACK, closing: include/net/tcp_states.h.
 _CONNECTION_BITS = sum(1 << state for state in (1, 4, 5, 6, 7, 8, 9, 11))
+_CLOSED = 7  # TCP_CLOSE: the state of every UDP socket that is not connected
 _NO_COOKIE = 0xFFFFFFFF
 
 # nlmsghdr, then inet_diag_req_v2: family, protocol, extensions, padding, states, and an inet_diag_sockid with ports
@@ -54,9 +55,9 @@ def _packed(address: str) -> bytes:
     return _socket.inet_aton(address).ljust(16, b"\0")
 
 
-def _ask(local: Address, remote: Address, states: int) -> Owner | None:
+def _ask(local: Address, remote: Address, states: int, protocol: int = _socket.IPPROTO_TCP) -> Owner | None:
     body = (
-        _REQUEST.pack(_socket.AF_INET, _socket.IPPROTO_TCP, 0, states)
+        _REQUEST.pack(_socket.AF_INET, protocol, 0, states)
         + _PORTS.pack(local[1], remote[1])
         + _packed(local[0])
         + _packed(remote[0])
@@ -73,6 +74,8 @@ def _ask(local: Address, remote: Address, states: int) -> Owner | None:
     if kind != _SOCK_DIAG_BY_FAMILY:
         return None
     _, state, _, _, socket_id, _, _, _, user, inode = _ANSWER.unpack_from(answer, _HEADER.size)
+    if protocol == _socket.IPPROTO_UDP and socket_id[4:8] != _socket.inet_aton(remote[0]):
+        return None
     if not 1 << state & states:
         # Where there is no such connection, an exact query answers with whoever listens at the local address, or
         # begins to connect from it: somebody else.
@@ -91,6 +94,15 @@ def listener_owner(port: int) -> Owner | None:
 def connection_owner(local: Address, remote: Address) -> Owner | None:
     """The owner of the end at `local` whose peer is at `remote`; `None` if there is no such row."""
     return _ask(local, remote, _CONNECTION_BITS)
+
+
+def datagram_owner(address: Address) -> Owner | None:
+    """The owner of the UDP socket at exactly that address; `None` if there is none.
+
+    For UDP the kernel takes the request's second address for the socket's own, "for historical reasons", and answers
+    with whoever would get a datagram: so the answer's address is looked at.
+    """
+    return _ask(("0.0.0.0", 0), address, 1 << _CLOSED, _socket.IPPROTO_UDP)
 
 
 def has_socket(pid: int, inode: int) -> bool:

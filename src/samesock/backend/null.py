@@ -180,6 +180,11 @@ def connection_owner(local: tuple[str, int], remote: tuple[str, int]) -> Owner |
     _absent("asking who is connected")
 
 
+def datagram_owner(address: tuple[str, int]) -> Owner | None:
+    """Absent."""
+    _absent("asking who owns a UDP socket")
+
+
 def has_socket(pid: int, inode: int) -> bool:
     """Absent."""
     _absent("asking which process has a socket")
@@ -200,6 +205,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "datagram_owner",
     "has_socket",
     "listener_owner",
     "open_record",

@@ -123,6 +123,7 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
 listener_owner: Callable[[int], Owner | None] = _table.listener_owner
 connection_owner: Callable[[tuple[str, int], tuple[str, int]], Owner | None] = _table.connection_owner
 has_socket: Callable[[int, int], bool] = _table.has_socket
+datagram_owner: Callable[[tuple[str, int]], Owner | None] = _table.datagram_owner
 
 
 def private_directory() -> str:
@@ -164,6 +165,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "datagram_owner",
     "has_socket",
     "listener_owner",
     "open_record",

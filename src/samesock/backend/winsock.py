@@ -16,7 +16,7 @@ import struct
 import time
 from collections.abc import Iterable
 
-from samesock.backend import NO_UID
+from samesock.backend import NO_UID, Owner
 from samesock.backend import _windows_passing as passing
 from samesock.backend._windows_files import (
     OpenRecord,
@@ -59,6 +59,11 @@ def realm(tcp: _socket.socket) -> bytes:
 def socket_cookie(number: int) -> int:
     """0: the kernel has no name for a socket but its handle, which is reused."""
     return 0
+
+
+def datagram_owner(address: tuple[str, int]) -> Owner | None:
+    """`None`: the table of UDP sockets is not asked, so a file that is not this user's alone leads nowhere."""
+    return None
 
 
 def has_socket(pid: int, inode: int) -> bool:
@@ -174,6 +179,7 @@ __all__ = [
     "adopt_record",
     "connection_owner",
     "create_record",
+    "datagram_owner",
     "has_socket",
     "listener_owner",
     "open_record",

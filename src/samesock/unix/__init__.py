@@ -48,6 +48,9 @@ class End(Protocol):
     transport: str
     """`native` or `emulated`."""
 
+    kind: int
+    """`SOCK_STREAM`, or the type of those that keep the boundaries of messages (`unix.messages`)."""
+
     def bind(self, sock: _socket.socket, address: object) -> None:
         """Give the socket its name, as bind(2): the file is made, an existing one is `EADDRINUSE`."""
 

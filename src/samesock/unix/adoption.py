@@ -24,18 +24,24 @@ if TYPE_CHECKING:
     from samesock.unix.passing import Passage
 
 Address = tuple[str, int]
-Key = tuple[Address, Address | None]
+Key = tuple[Address, Address | None, int]
+"""Both addresses, and what the kernel's socket is: the ports of TCP and of UDP are two sets of numbers."""
 Seed = tuple[bytes, int] | tuple[Record, bytes, Address, Address, int] | None
 
 MOST_KEPT = 1024
 """Detached sockets that nobody adopted: beyond this many connected ones, the oldest lose their names."""
 
-_FIELDS = ("role", "name", "peer_name", "local", "remote", "path", "claim", "peer_record")
+_PLAIN = ("kind", "role")
+_BYTES = ("name", "peer_name", "path", "peer_path", "peer_file")
+_TUPLES = ("local", "remote", "claim", "peer_record")
+_FIELDS = (*_PLAIN, *_BYTES, *_TUPLES)
 
 
 class State:
     """What an emulated socket knows of itself beside its descriptor; shared by its duplicates."""
 
+    kind: int = _socket.SOCK_STREAM
+    """`SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET`."""
     role = "new"
     """`new`, `bound`, `listening` or `connected`."""
     name = b""
@@ -48,6 +54,9 @@ class State:
     """pid and uid that an accepted client claims."""
     peer_record: tuple[int, int] | None = None
     """pid and start time of the listener that a client connected to."""
+    peer_path = b""
+    peer_file = b""
+    """Where the file is of the socket that a datagram socket is connected to, and what was in it."""
     record: Record | None = None
     seed: Seed = None
     """What the keys of passed descriptors are made of: the 32 bytes themselves with this end's side, or what they are
@@ -65,7 +74,10 @@ class State:
 
     def key(self) -> Key | None:
         """What the registry knows the socket by; `None` while it has no address."""
-        return None if self.local is None else (self.local, self.remote)
+        if self.local is None:
+            return None
+        carrier = _socket.SOCK_DGRAM if self.kind == _socket.SOCK_DGRAM else _socket.SOCK_STREAM
+        return self.local, self.remote, carrier
 
     def passing_seed(self) -> tuple[bytes | None, int]:
         """What the keys of passed descriptors are made of, and this end's side."""
@@ -102,9 +114,9 @@ def imported(blob: bytes) -> tuple[State, int]:
         seed = fields.pop("seed", None)
         if seed is not None:
             seed = bytes.fromhex(seed[0]), int(seed[1])
-        for field in ("name", "peer_name", "path"):
+        for field in _BYTES:
             fields[field] = bytes.fromhex(fields[field])
-        for field in ("local", "remote", "claim", "peer_record"):
+        for field in _TUPLES:
             fields[field] = None if fields[field] is None else tuple(fields[field])
         return State(
             record=record, seed=seed, handed=True, **{field: fields[field] for field in _FIELDS}
@@ -114,7 +126,7 @@ def imported(blob: bytes) -> tuple[State, int]:
 
 
 def addresses_of(number: int) -> Key | None:
-    """The TCP addresses of a descriptor, `None` if it is no TCP socket with one."""
+    """The Internet addresses of a descriptor, `None` if it is no Internet socket with one."""
     tcp = twin(number)
     try:
         try:
@@ -123,10 +135,11 @@ def addresses_of(number: int) -> Key | None:
             return None
         if not isinstance(local, tuple) or len(local) != 2 or local[1] == 0:
             return None
+        carrier = calls.getsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_TYPE)
         try:
-            return local, calls.getpeername(tcp)
+            return local, calls.getpeername(tcp), carrier
         except OSError:
-            return local, None
+            return local, None, carrier
     finally:
         tcp.detach()
 
@@ -178,7 +191,7 @@ class Registry:
             return kept
         for end in ends.all():
             state = getattr(end, "state", None)
-            if state is not None and state.local == key[0] and state.remote == key[1]:
+            if state is not None and state.key() == key:
                 return end.copy(number)  # type: ignore[return-value]
         return None
 
@@ -189,14 +202,15 @@ registry: Registry = Registry()
 # ---- the note for a process that will have nothing but the number
 
 
-def _note(port: int) -> str:
-    return os.path.join(system.private_directory(), f"{port}.socket")
+def _note(port: int, carrier: int = _socket.SOCK_STREAM) -> str:
+    kind = "datagrams" if carrier == _socket.SOCK_DGRAM else "socket"
+    return os.path.join(system.private_directory(), f"{port}.{kind}")
 
 
 def write_handover(state: State, backlog: int) -> None:
     """Write the state where only this user's processes can read it, under the port's number."""
     assert state.record is not None
-    path = _note(state.record.port)
+    path = _note(state.record.port, state.kind)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     try:
         os.write(fd, state.export(backlog))
@@ -206,12 +220,12 @@ def write_handover(state: State, backlog: int) -> None:
 
 
 def read_handover(number: int) -> tuple[State, int] | None:
-    """The state that was noted for the listening TCP socket `number`, if a note fits it."""
+    """The state that was noted for the bound socket `number`, if a note fits it."""
     key = addresses_of(number)
     if key is None or key[1] is not None or key[0][0] != "127.0.0.1":
         return None
     try:
-        with open(_note(key[0][1]), "rb") as file:
+        with open(_note(key[0][1], key[2]), "rb") as file:
             state, backlog = imported(file.read())
     except (OSError, ValueError):
         return None
@@ -228,6 +242,6 @@ def forget_handover(state: State) -> None:
     if state.record is None or state.noted != os.getpid():
         return
     try:
-        os.unlink(_note(state.record.port))
+        os.unlink(_note(state.record.port, state.kind))
     except OSError:
         pass  # there was none, or another process removed it

@@ -6,6 +6,7 @@ use (`samesock._plugs`). What must never be put here: anything that a socket nee
 
 from __future__ import annotations
 
+import _socket
 import os
 import time
 
@@ -31,7 +32,9 @@ class _Index:
         found = self._states.get(key)
         now = time.monotonic()
         if found is None and now - self._made >= max(YOUNG_SECONDS, 5 * self._cost):
-            self._states = {end.state.key(): end.state for end in ends.all() if isinstance(end, EmulatedEnd)}
+            self._states = {
+                key: end.state for end in ends.all() if isinstance(end, EmulatedEnd) for key in end.known_as()
+            }
             self._made = time.monotonic()
             self._cost = self._made - now
             found = self._states.get(key)
@@ -52,7 +55,8 @@ def annotate(record: OpenDescriptor) -> Annotation | None:
     ):
         return None
     remote = info.remote if isinstance(info.remote, tuple) and info.remote[1:] != (0,) else None
-    state = _index.get((info.local, remote))
+    carrier = _socket.SOCK_DGRAM if info.type == "SOCK_DGRAM" else _socket.SOCK_STREAM
+    state = _index.get((info.local, remote, carrier))
     if state is None:
         return None
     own, other = os.fsdecode(state.name), os.fsdecode(state.peer_name)

@@ -47,22 +47,25 @@ def refusal(path: bytes) -> OSError:
     return named_error("ECONNREFUSED", "connecting a Unix socket", os.fsdecode(path))
 
 
-def _open(tcp: _socket.socket, path: bytes) -> tuple[OpenRecord, Record]:
-    """The file and its record, alive; `ECONNREFUSED` for whatever is no living socket of this realm."""
+def open_living(tcp: _socket.socket, path: bytes, kind: int) -> tuple[OpenRecord, Record]:
+    """The file and its record, alive; `ECONNREFUSED` for whatever is no living socket of this realm, `EPROTOTYPE`
+    for one of another type than `kind`."""
     file = system.open_record(path)
     try:
         record = rendezvous.decode(file.data)
         if record is None or record.realm != system.realm(tcp) or not file.live(record.id):
             raise refusal(path)
+        if record.kind != kind:
+            raise named_error("EPROTOTYPE", "connecting Unix sockets of two types", os.fsdecode(path))
     except BaseException:
         file.close()
         raise
     return file, record
 
 
-def check(tcp: _socket.socket, path: bytes) -> None:
+def check(tcp: _socket.socket, path: bytes, kind: int) -> None:
     """Raise what connect() raises when nothing at the path can be connected to."""
-    file, _ = _open(tcp, path)
+    file, _ = open_living(tcp, path, kind)
     file.close()
 
 
@@ -70,11 +73,13 @@ def connect(
     tcp: _socket.socket,
     path: bytes,
     *,
+    kind: int,
     name: bytes,
     timeout: float | None,
     pending_port: int,
 ) -> Connected:
-    """Connect `tcp` to whoever listens at `path` and send the hello of a client named `name`.
+    """Connect `tcp` to whoever listens at `path` with a socket of type `kind`, and send the hello of a client that is
+    named `name`.
 
     `pending_port` is the port of an earlier try that the system could not take back (Winsock), else 0.
     Raises `ECONNREFUSED`, `ENOENT`, `EACCES` and the rest of open's errors; `Full` when the queue stayed full.
@@ -83,7 +88,7 @@ def connect(
     pause = 0.002
     calls.settimeout(tcp, 0.0)
     while True:
-        file, record = _open(tcp, path)
+        file, record = open_living(tcp, path, kind)
         try:
             if pending_port not in (0, record.port):
                 tried = "connecting a Unix socket: an earlier try to another path is still under way"

@@ -11,6 +11,7 @@ import _socket
 import errno
 import functools
 import socket as _stdlib
+import sys
 from _thread import get_ident
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,51 +47,87 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
         _stdlib_init(sock, AF_UNIX, kind, proto)
         return
     plain = kind & ~_MODE_FLAGS
-    if plain in (_socket.SOCK_DGRAM, _socket.SOCK_RAW, _socket.SOCK_RDM, _socket.SOCK_SEQPACKET):
-        raise named_error("ESOCKTNOSUPPORT", f"AF_UNIX has SOCK_STREAM alone here, not type {plain}")
-    if plain != _socket.SOCK_STREAM:
+    if plain in (_socket.SOCK_RAW, _socket.SOCK_RDM):
+        raise named_error("ESOCKTNOSUPPORT", f"AF_UNIX has no sockets of type {plain} here")
+    if plain not in (_socket.SOCK_STREAM, _socket.SOCK_DGRAM, _socket.SOCK_SEQPACKET):
         raise named_error("EINVAL", f"creating a Unix socket of type {plain}")
     if proto not in (-1, 0, AF_UNIX):
         raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
+    if plain != _socket.SOCK_STREAM:
+        transport = "emulated"  # Winsock's own AF_UNIX has streams alone
     family = AF_UNIX if transport == "native" else _socket.AF_INET
-    _stdlib_init(sock, family, kind, 0)
+    carrier = kind if plain != _socket.SOCK_SEQPACKET else _socket.SOCK_STREAM | kind & _MODE_FLAGS
+    _stdlib_init(sock, family, carrier, 0)
     # Detached first: PyPy closes what an object had before it is initialised again.
     calls.init(sock, AF_UNIX, kind, max(proto, 0), fileno=calls.detach(sock))
     if kind & getattr(_socket, "SOCK_NONBLOCK", 0):
         calls.settimeout(sock, 0.0)
-    ends.set(sock, _end_class(transport)())
+    end = _end_class(transport, plain)()
+    if plain == _socket.SOCK_DGRAM:
+        try:
+            end.open(sock)  # type: ignore[attr-defined]
+        except BaseException:
+            calls.close(sock)
+            raise
+    _give(sock, end)
 
 
-@functools.lru_cache(maxsize=2)
-def _end_class(transport: str) -> Callable[[], End]:
+def _give(sock: _stdlib.socket, end: End) -> None:
+    """Let the socket have its end, and the class that goes with the end's type."""
+    ends.set(sock, end)
+    if end.kind != _socket.SOCK_STREAM:
+        set_class(sock, type(sock))
+
+
+def set_class(sock: _stdlib.socket, cls: type[_stdlib.socket]) -> None:
+    """Make the Unix socket one of class `cls`, or of what stands for that class where messages are kept whole."""
+    end = ends.get(sock)
+    if end is not None and end.kind != _socket.SOCK_STREAM:
+        from samesock.unix.messages import class_of
+
+        cls = class_of(cls)
+    sock.__class__ = cls
+
+
+@functools.lru_cache(maxsize=4)
+def _end_class(transport: str, kind: int) -> Callable[[], End]:
     """The maker of ends, imported when the first one is needed: an import statement costs 1 us each time."""
     if transport == "native":
         from samesock.unix.native import NativeEnd
 
         return NativeEnd
+    if kind == _socket.SOCK_DGRAM:
+        from samesock.unix.datagram import DatagramEnd
+
+        return DatagramEnd
+    if kind == _socket.SOCK_SEQPACKET:
+        from samesock.unix.seqpacket import PacketEnd
+
+        return PacketEnd
     from samesock.unix.emulated import EmulatedEnd
 
     return EmulatedEnd
 
 
-def _adopt(sock: _stdlib.socket, family: int) -> None:
+def _adopt(sock: _stdlib.socket, family: int, kind: int) -> None:
     """Find the end for a descriptor that was handed in by its number."""
     transport = choosing.transport()
     if transport == "kernel":
         return
     end: End | None = None
-    if transport == "native":
-        if calls.family(sock) == AF_UNIX:
-            end = _end_class(transport)()
-    else:
+    if transport == "native" and calls.family(sock) == AF_UNIX and kind in (-1, _socket.SOCK_STREAM):
+        end = _end_class(transport, _socket.SOCK_STREAM)()
+    elif transport == "emulated" or "samesock.unix.emulated" in sys.modules:
         from samesock.unix.emulated import adopt
 
-        end = adopt(calls.fileno(sock), wanted=family == AF_UNIX)
+        packets = kind == _socket.SOCK_SEQPACKET
+        wanted_kind = _socket.SOCK_SEQPACKET if packets else _socket.SOCK_STREAM
+        end = adopt(calls.fileno(sock), wanted=family == AF_UNIX, kind=wanted_kind)
     if end is None:
         return
-    if calls.family(sock) != AF_UNIX:
-        calls.init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=calls.detach(sock))
-    ends.set(sock, end)
+    if calls.family(sock) != AF_UNIX or calls.type(sock) != end.kind:
+        calls.init(sock, AF_UNIX, end.kind, 0, fileno=calls.detach(sock))
+    _give(sock, end)
 
 
 class Methods:
@@ -104,7 +141,7 @@ class Methods:
             return
         _stdlib_init(self, family, type, proto, fileno)
         if fileno is not None and family in (-1, AF_UNIX) and isinstance(fileno, int):
-            _adopt(self, family)
+            _adopt(self, family, type)
 
     def bind(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
@@ -373,8 +410,8 @@ def from_share(cls: type[_Sock], info: bytes) -> _Sock:
 def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     """A socket of that class for a descriptor whose end is known."""
     sock = cls.__new__(cls)
-    _stdlib_init(sock, AF_UNIX, _socket.SOCK_STREAM, 0, fileno=number)
-    ends.set(sock, end)
+    _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=number)
+    _give(sock, end)
     return sock
 
 

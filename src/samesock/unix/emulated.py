@@ -25,6 +25,7 @@ from samesock.backend import Hold, system
 from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, ends, ignored_options, rendezvous
 from samesock.unix.accepting import Acceptor
 from samesock.unix.adoption import (
+    Key,
     State,
     addresses_of,
     forget_handover,
@@ -74,6 +75,7 @@ class EmulatedEnd:
     __slots__ = ("_acceptor", "_hold", "_options", "_pending_port", "_port", "state")
 
     transport = "emulated"
+    kind: int = _socket.SOCK_STREAM
 
     def __init__(self, state: State | None = None) -> None:
         self.state: State = State() if state is None else state
@@ -93,7 +95,13 @@ class EmulatedEnd:
         if state.name or state.role == "listening":
             raise named_error("EINVAL", f"{_BINDING} that has a name", os.fsdecode(path))
         realm = self._bind_port(sock, number)
-        pid = os.getpid()
+        self._publish(number, path, realm)
+        if state.role == "new":
+            state.role, state.local = "bound", ("127.0.0.1", self._port)
+
+    def _publish(self, number: int, path: bytes, realm: bytes) -> None:
+        """Make the file that leads to the port, and have the name."""
+        state, pid = self.state, os.getpid()
         record = rendezvous.new(
             port=self._port or (state.local[1] if state.local else 0),
             pid=pid,
@@ -101,12 +109,11 @@ class EmulatedEnd:
             name=path,
             start=system.start_time(pid) or 0,
             cookie=system.socket_cookie(number),
+            kind=self.kind,
         )
         absolute = os.path.abspath(path)
         self._hold = system.create_record(path, rendezvous.encode(record), record.id, number)
         state.name, state.path, state.record = path, absolute, record
-        if state.role == "new":
-            state.role, state.local = "bound", ("127.0.0.1", self._port)
 
     def _bind_port(self, sock: _socket.socket, number: int) -> bytes:
         """Any free port of 127.0.0.1, exclusively; returns its realm. It is kept for the next bind() if the file
@@ -152,7 +159,7 @@ class EmulatedEnd:
             raise named_error("EINVAL", "accepting from a Unix socket that does not listen")
         client = acceptor.accept(number, calls.gettimeout(sock))
         said = client.hello
-        end = EmulatedEnd()
+        end = type(self)()
         state = end.state
         state.role, state.name, state.peer_name = "connected", self.state.name, said.name
         state.local, state.remote, state.claim = acceptor.address, client.address, (said.pid, said.uid)
@@ -183,7 +190,7 @@ class EmulatedEnd:
         if state.role in ("connected", "listening"):
             tcp = twin(number)
             try:
-                connecting.check(tcp, path)
+                connecting.check(tcp, path, self.kind)
             finally:
                 tcp.detach()
                 _restore_mode(sock)
@@ -195,7 +202,12 @@ class EmulatedEnd:
         try:
             system.prepare_client(tcp)
             made = connecting.connect(
-                tcp, path, name=state.name, timeout=timeout, pending_port=self._pending_port
+                tcp,
+                path,
+                kind=self.kind,
+                name=state.name,
+                timeout=timeout,
+                pending_port=self._pending_port,
             )
         except connecting.Full as full:
             self._pending_port = full.pending_port
@@ -244,6 +256,8 @@ class EmulatedEnd:
         number: int | None = None
         if option in _SWALLOWED:
             number = self._options.get(option, 0)
+        elif option == _socket.SO_TYPE:
+            number = self.kind
         elif option == _SO_DOMAIN and _SO_PEERCRED is not None:
             number = AF_UNIX
         elif option == _SO_PROTOCOL and _SO_PEERCRED is not None:
@@ -290,7 +304,7 @@ class EmulatedEnd:
 
     def copy(self, number: int) -> EmulatedEnd:
         """The same socket under another number: with its own hold, and the same accept."""
-        end = EmulatedEnd(self.state)
+        end: EmulatedEnd = type(self)(self.state)
         end._port = self._port
         end._options = self._options
         if self._hold is not None:
@@ -322,6 +336,10 @@ class EmulatedEnd:
     def backlog(self) -> int:
         """What listen() was given; 0 if it was not called."""
         return self._acceptor.backlog if self._acceptor else 0
+
+    def known_as(self) -> list[Key | None]:
+        """The addresses of the end's descriptors, as the kernel has them."""
+        return [self.state.key()]
 
     def export(self) -> bytes:
         """What another process of this user needs beside the descriptor."""
@@ -412,19 +430,35 @@ def _restore_mode(sock: _socket.socket) -> None:
     calls.settimeout(sock, calls.gettimeout(sock))
 
 
-def adopt(number: int, *, wanted: bool) -> EmulatedEnd | None:
+def adopt(number: int, *, wanted: bool, kind: int = _socket.SOCK_STREAM) -> EmulatedEnd | None:
     """The end for a descriptor that was handed in by its number: one of this process's, or, if AF_UNIX was asked for
-    by name, one that another process handed on, or a nameless one. `None` for what is no socket of ours."""
+    by name, one that another process handed on, or a nameless one of that `kind`. `None` for what is no socket of
+    ours."""
     end = registry.adopt(number)
-    if end is not None or not wanted or not is_tcp(number):
+    if end is not None or not wanted:
         return end
     handed = read_handover(number)
     if handed is not None:
         return _revived(number, *handed)
+    if not is_tcp(number):
+        return None
     key = addresses_of(number)
     if key is None or key[1] is None:
-        return EmulatedEnd()
-    return EmulatedEnd(State(role="connected", local=key[0], remote=key[1]))
+        return end_for(State(kind=kind))
+    return end_for(State(kind=kind, role="connected", local=key[0], remote=key[1]))
+
+
+def end_for(state: State) -> EmulatedEnd:
+    """The end of the state's type."""
+    if state.kind == _socket.SOCK_DGRAM:
+        from samesock.unix.datagram import DatagramEnd
+
+        return DatagramEnd(state)
+    if state.kind == _socket.SOCK_SEQPACKET:
+        from samesock.unix.seqpacket import PacketEnd
+
+        return PacketEnd(state)
+    return EmulatedEnd(state)
 
 
 def restored(number: int, blob: bytes) -> EmulatedEnd:
@@ -438,6 +472,6 @@ def restored(number: int, blob: bytes) -> EmulatedEnd:
 
 
 def _revived(number: int, state: State, backlog: int) -> EmulatedEnd:
-    end = EmulatedEnd(state)
+    end = end_for(state)
     end.revive(number, backlog)
     return end

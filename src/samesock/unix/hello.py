@@ -9,6 +9,7 @@ price of HMAC-SHA256, and always there: `docs/decisions/0002`.
 
 from __future__ import annotations
 
+import _socket
 import struct
 from collections import OrderedDict
 from hashlib import blake2b
@@ -26,7 +27,8 @@ LONGEST = SIZE + LONGEST_NAME
 REMEMBERED_NONCES = 4096
 
 _OPEN = struct.Struct("<4sIIB3x16s")
-_LABEL = b"samesock hello 1"  # BLAKE2's personalization: 16 bytes
+_LABELS = {_socket.SOCK_STREAM: b"samesock hello 1", _socket.SOCK_SEQPACKET: b"samesock packets"}
+"""BLAKE2's personalization, 16 bytes: a hello is for one type of socket."""
 _MAC_AT = _OPEN.size
 assert _MAC_AT == 32
 
@@ -43,7 +45,7 @@ class Hello(NamedTuple):
 def _mac(record: Record, client: Address, listener: Address, head: bytes, name: bytes) -> bytes:
     addresses = f"{client[0]}:{client[1]} {listener[0]}:{listener[1]} "
     message = record.id + addresses.encode() + head + name
-    return blake2b(message, key=record.secret, digest_size=32, person=_LABEL).digest()
+    return blake2b(message, key=record.secret, digest_size=32, person=_LABELS[record.kind]).digest()
 
 
 def make(record: Record, client: Address, listener: Address, *, pid: int, uid: int, name: bytes) -> bytes:

@@ -49,6 +49,7 @@ class NativeEnd:
     __slots__ = ("__weakref__", "_options", "_passage", "_pending", "_table")
 
     transport = "native"
+    kind: int = _socket.SOCK_STREAM
 
     def __init__(self, table: NativeCalls | None = None) -> None:
         self._table = default_calls() if table is None else table

@@ -19,7 +19,8 @@ from samesock.backend import system
 from samesock.unix import frames
 from samesock.unix.adoption import State
 from samesock.unix.calls import calls
-from samesock.unix.emulated import EmulatedEnd
+from samesock.unix.datagram import DatagramEnd
+from samesock.unix.emulated import EmulatedEnd, end_for
 
 Address = tuple[str, int]
 
@@ -28,8 +29,37 @@ PAIR_SECONDS = 10.0
 _TOKEN_SIZE = 32
 
 
-def make() -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
-    """Two connected descriptors with their ends. `ConnectionAbortedError` if no honest pair came about."""
+def make_datagrams() -> tuple[tuple[int, DatagramEnd], tuple[int, DatagramEnd]]:
+    """Two datagram sockets, each connected to the other, with their ends.
+
+    They find each other as strangers do: by files, in the user's private directory, which are gone again at once.
+    What each knows then of the other (its secret, and whether it lives) nobody else has seen.
+    """
+    folder = os.path.join(os.fsencode(system.private_directory()), b"pair-" + secrets.token_hex(8).encode())
+    with ExitStack() as opened:
+        made: list[tuple[_socket.socket, DatagramEnd]] = []
+        for letter in (b"a", b"b"):
+            sock = calls.create(_socket.AF_INET, _socket.SOCK_DGRAM, 0)
+            opened.callback(calls.close, sock)
+            end = DatagramEnd()
+            opened.callback(end.give_up)
+            end.open(sock)
+            end.bind(sock, folder + letter)
+            opened.callback(os.unlink, folder + letter)
+            made.append((sock, end))
+        (one, first), (other, second) = made
+        first.connect_to(second.receiver(other))
+        second.connect_to(first.receiver(one))
+        for _, end in made:
+            os.unlink(end.state.path)
+            end.forget_names()
+        opened.pop_all()
+        return (calls.detach(one), first), (calls.detach(other), second)
+
+
+def make(kind: int = _socket.SOCK_STREAM) -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
+    """Two connected descriptors with their ends, of a type that has connections.
+    `ConnectionAbortedError` if no honest pair came about."""
     deadline = time.monotonic() + PAIR_SECONDS
     with ExitStack() as opened, ExitStack() as pair:
         listener = calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0)
@@ -50,7 +80,7 @@ def make() -> tuple[tuple[int, EmulatedEnd], tuple[int, EmulatedEnd]]:
             calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             calls.settimeout(tcp, None)
         seed = secrets.token_bytes(frames.SEED_SIZE)
-        ends = _end(client, seed, 0), _end(server, seed, 1)
+        ends = _end(client, kind, seed, 0), _end(server, kind, seed, 1)
         pair.pop_all()
         return (calls.detach(client), ends[0]), (calls.detach(server), ends[1])
 
@@ -92,8 +122,8 @@ def _foreign() -> OSError:
     return named_error("ECONNABORTED", "socketpair() met a stranger or a proxy on the loopback interface")
 
 
-def _end(tcp: _socket.socket, seed: bytes, side: int) -> EmulatedEnd:
-    state = State(role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
+def _end(tcp: _socket.socket, kind: int, seed: bytes, side: int) -> EmulatedEnd:
+    state = State(kind=kind, role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
     state.seed = seed, side
     state.claim = (os.getpid(), system.uid())
-    return EmulatedEnd(state)
+    return end_for(state)

@@ -1,0 +1,172 @@
+"""The methods of a Unix socket that keeps the boundaries of messages: SOCK_DGRAM and SOCK_SEQPACKET.
+
+A stream's send and recv are C's own, and must stay so. A socket of these two types gets a class of its own instead: a
+subclass without slots of the class that it was made of, with the methods below, all of them in terms of two calls of
+its end. What must never be put here: how an end sends or receives.
+"""
+
+from __future__ import annotations
+
+import _socket
+import socket as _stdlib
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from weakref import ref
+
+from samesock._errors import named_error
+from samesock.unix import ends
+from samesock.unix.calls import calls
+
+_Sock = TypeVar("_Sock", bound=_stdlib.socket)
+
+MSG_TRUNC: Final = int(getattr(_socket, "MSG_TRUNC", 0x20))
+MSG_DONTWAIT: Final = int(getattr(_socket, "MSG_DONTWAIT", 0x40))
+MSG_EOR: Final = int(getattr(_socket, "MSG_EOR", 0x80))
+"""Linux's numbers where the interpreter has no names for them: Winsock gives these bits no other meaning."""
+
+_end_of = ends.by_reference.get
+
+
+class Message(NamedTuple):
+    """One message as it was received, whole."""
+
+    data: bytes
+    sender: str | None
+    flags: int = 0
+
+
+class MessageEnd(Protocol):
+    """What the end of such a socket has beside what `samesock.unix.End` states."""
+
+    def send_message(self, sock: _socket.socket, data: bytes, flags: int, address: object) -> None:
+        """Send one message whole; `address` is `None` for the peer."""
+
+    def receive_message(self, sock: _socket.socket, flags: int) -> Message:
+        """The next message, or no bytes at the end of a connection."""
+
+    def shut_down(self, sock: _socket.socket, how: int) -> None:
+        """shutdown(2)."""
+
+
+def _end(sock: Any) -> MessageEnd:
+    end = _end_of(ref(sock))
+    if end is None or calls.fileno(sock) < 0:
+        raise named_error("EBADF", "using a closed Unix socket")
+    return end  # type: ignore[return-value]
+
+
+def _whole(data: Any) -> bytes:
+    if type(data) is bytes:
+        return data
+    with memoryview(data) as view:
+        return view.tobytes()
+
+
+def _room(size: int, name: str) -> int:
+    if size < 0:
+        raise ValueError(f"negative buffersize in {name}")
+    return size
+
+
+def _into(buffer: Any, nbytes: int, name: str) -> memoryview:
+    view = memoryview(buffer).cast("B")
+    if _room(nbytes, name) > len(view):
+        raise ValueError("nbytes is greater than the length of the buffer")
+    return view[:nbytes] if nbytes else view
+
+
+def _store(message: Message, view: memoryview, flags: int) -> int:
+    """Put what fits into the buffer; what is over is lost, and counted if MSG_TRUNC asks for it."""
+    size = min(len(view), len(message.data))
+    view[:size] = message.data[:size]
+    return len(message.data) if flags & MSG_TRUNC else size
+
+
+class WholeMessageMethods:
+    """See the module's head. Each method's promise is the standard library's."""
+
+    __slots__ = ()
+
+    def send(self: Any, data: Any, flags: int = 0, /) -> int:
+        message = _whole(data)
+        _end(self).send_message(self, message, flags, None)
+        return len(message)
+
+    def sendall(self: Any, data: Any, flags: int = 0, /) -> None:
+        _end(self).send_message(self, _whole(data), flags, None)
+
+    def sendto(self: Any, data: Any, *where: Any) -> int:
+        if len(where) not in (1, 2):
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(where)} given)")
+        message = _whole(data)
+        _end(self).send_message(self, message, where[0] if len(where) == 2 else 0, where[-1])
+        return len(message)
+
+    def sendmsg(
+        self: Any, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        if list(ancdata):
+            raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
+        message = b"".join(map(_whole, buffers))
+        _end(self).send_message(self, message, flags, address)
+        return len(message)
+
+    def recv(self: Any, size: int, flags: int = 0, /) -> bytes:
+        if not _room(size, "recv"):
+            return b""  # C asks nobody for no bytes
+        return _end(self).receive_message(self, flags).data[:size]
+
+    def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        view = _into(buffer, nbytes, "recv_into")
+        return _store(_end(self).receive_message(self, flags), view, flags) if len(view) else 0
+
+    def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        _room(size, "recvfrom")
+        message = _end(self).receive_message(self, flags)
+        return message.data[:size], message.sender
+
+    def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        view = _into(buffer, nbytes, "recvfrom_into")
+        message = _end(self).receive_message(self, flags)
+        return _store(message, view, flags), message.sender
+
+    def recvmsg(
+        self: Any, size: int, ancillary_size: int = 0, flags: int = 0, /
+    ) -> tuple[bytes, list[Any], int, Any]:
+        if _room(size, "recvmsg()") and ancillary_size < 0:
+            raise ValueError("invalid ancillary data buffer length")
+        message = _end(self).receive_message(self, flags)
+        cut = MSG_TRUNC if len(message.data) > size else 0
+        return message.data[:size], [], message.flags | cut, message.sender
+
+    def recvmsg_into(
+        self: Any, buffers: Iterable[Any], ancillary_size: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[Any], int, Any]:
+        if ancillary_size < 0:
+            raise ValueError("invalid ancillary data buffer length")
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        message = _end(self).receive_message(self, flags)
+        rest = memoryview(message.data)
+        for view in views:
+            size = min(len(view), len(rest))
+            view[:size] = rest[:size]
+            rest = rest[size:]
+        told = len(message.data) if flags & MSG_TRUNC else len(message.data) - len(rest)
+        return told, [], message.flags | (MSG_TRUNC if len(rest) else 0), message.sender
+
+    def shutdown(self: Any, how: int, /) -> None:
+        _end(self).shut_down(self, how)
+
+
+_classes: dict[type, type] = {}
+
+
+def class_of(cls: type[_Sock]) -> type[_Sock]:
+    """The class for sockets of these types that would else be of the class `cls`, under the same name."""
+    if issubclass(cls, WholeMessageMethods):
+        return cls
+    made = _classes.get(cls)
+    if made is None:
+        body = {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        made = _classes[cls] = type(cls.__name__, (WholeMessageMethods, cls), body)
+    return made
