@@ -48,7 +48,9 @@ def declared_deviations(name: str) -> dict[str, scoring.Deviation]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option of the session that scores."""
-    parser.addoption("--score", type=Path, metavar="FILE", help="measure every implementation, and write to FILE")
+    parser.addoption(
+        "--score", type=Path, metavar="FILE", help="measure every implementation, and write to FILE"
+    )
 
 
 def score_file(config: pytest.Config) -> Path | None:
@@ -60,7 +62,9 @@ def score_file(config: pytest.Config) -> Path | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known, and begin the file."""
     config.addinivalue_line("markers", "ours_alone: of what samesock promises beyond BSD")
-    config.addinivalue_line("markers", "names(*wanted): absent where the implementation has not got the names")
+    config.addinivalue_line(
+        "markers", "names(*wanted): absent where the implementation has not got the names"
+    )
     path = score_file(config)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +139,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     path, found = score_file(item.config), implementation_of(item)
     if path is None or found is None:
         return report
-    if report.when == "call" or report.outcome != "passed" and report.when == "setup":
+    if report.when == "call" or (report.outcome != "passed" and report.when == "setup"):
         area, check, _ = check_of(item, found.name)
         word = report.outcome
         if hasattr(report, "wasxfail"):
@@ -326,4 +330,3 @@ def inet(net: Any) -> Iterator[Inet]:
     made = Inet(net)
     with made.stack:
         yield made
-

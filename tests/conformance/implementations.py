@@ -84,4 +84,3 @@ def is_missing_name(error: AttributeError, net: Any) -> bool:
 def lacks(net: Any, names: tuple[str, ...]) -> list[str]:
     """Those of the names that neither the namespace nor its sockets have."""
     return [name for name in names if not (hasattr(net, name) or hasattr(net.socket, name))]
-

@@ -107,9 +107,7 @@ class Score(NamedTuple):
 def score(results: Iterable[Result]) -> Score:
     """The score of these results together."""
     outcomes = [one.outcome for one in results]
-    return Score(
-        len(outcomes), *(outcomes.count(word) for word in ("kept", "deviation", "absent", "broken"))
-    )
+    return Score(len(outcomes), *(outcomes.count(word) for word in ("kept", "deviation", "absent", "broken")))
 
 
 def runners(results: Iterable[Result]) -> list[Runner]:

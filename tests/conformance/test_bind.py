@@ -80,9 +80,7 @@ def test_an_address_cannot_rob_a_wildcard_listener(net, inet):
     listener = reuse(inet.tcp(), net)
     listener.bind(("", 0))
     listener.listen(1)
-    assert (
-        errno_of(reuse(inet.tcp(), net).bind, (inet.host, listener.getsockname()[1])) == errno.EADDRINUSE
-    )
+    assert errno_of(reuse(inet.tcp(), net).bind, (inet.host, listener.getsockname()[1])) == errno.EADDRINUSE
 
 
 def test_a_server_can_be_restarted(net, inet):

@@ -140,7 +140,7 @@ def test_back_to_blocking(inet):
 
 
 def test_sending_goes_on_beside_a_waiting_reader(inet):
-    """A socket may be used by two threads: one that waits in recv(2), and one that sends."""
+    """pthreads(7): a socket may be used by two threads: one that waits in recv(2), and one that sends."""
     made = inet.connection()
     made.client.settimeout(None)
     call = Background(made.client.recv, 1)
@@ -182,7 +182,7 @@ def test_non_blocking_from_the_start(net):
 
 
 def test_a_timeout_is_a_standard_error(net):
-    """socket.timeout is TimeoutError, and an OSError."""
+    """PEP 3151: socket.timeout is TimeoutError, and an OSError."""
     assert net.timeout is TimeoutError
     assert issubclass(TimeoutError, OSError)
 

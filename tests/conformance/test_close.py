@@ -55,7 +55,7 @@ def test_closing_twice(inet):
 
 
 def test_with_closes(net):
-    """A socket in a with statement is closed at its end."""
+    """close(2): a socket in a with statement is closed at its end (PEP 343)."""
     with net.socket() as sock:
         assert sock.fileno() >= 0
     assert sock.fileno() == -1

@@ -11,7 +11,7 @@ from conformance.raising import PATIENCE, blocking_errno, errno_of
 
 
 def test_the_modules_errors_are_python_own(net):
-    """socket.error is OSError; gaierror, herror and timeout are OSErrors."""
+    """PEP 3151: socket.error is OSError; gaierror, herror and timeout are OSErrors."""
     assert net.error is OSError
     assert all(issubclass(kind, OSError) for kind in (net.gaierror, net.herror, net.timeout))
 

@@ -213,10 +213,9 @@ def test_a_handler_that_raises(inet):
     def refuse(number: int, _: object) -> None:
         raise LookupError(number)
 
-    with handling(refuse), struck(lambda: made.server.sendall(b"rescue"), BEFORE):
-        with pytest.raises(LookupError):
-            made.client.recv(100)
-            time.sleep(PATIENCE)
+    with handling(refuse), struck(lambda: made.server.sendall(b"rescue"), BEFORE), pytest.raises(LookupError):
+        made.client.recv(100)
+        time.sleep(PATIENCE)
 
 
 def test_a_signal_does_not_prolong_a_timeout(inet):

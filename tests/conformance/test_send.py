@@ -86,7 +86,7 @@ def test_a_full_connection_is_eagain(inet):
 
 
 def test_a_connection_has_a_limit(inet):
-    """send(2): a peer that does not read is felt: a non-blocking socket takes a bounded amount (socket(7), SO_SNDBUF)."""
+    """send(2): a non-blocking socket takes a bounded amount while the peer does not read (socket(7), SO_SNDBUF)."""
     made = inet.connection()
     assert inet.fill(made.client) < 64 << 20
     made.client.setblocking(False)

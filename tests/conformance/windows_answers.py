@@ -33,7 +33,16 @@ def understood() -> bool:
     """Whether the methods that have to do with these answers are there."""
     from samesock import winsock
 
-    wanted = {"bind", "connect", "getsockname", "getsockopt", "recv", "recv_into", "recvfrom", "recvfrom_into"}
+    wanted = {
+        "bind",
+        "connect",
+        "getsockname",
+        "getsockopt",
+        "recv",
+        "recv_into",
+        "recvfrom",
+        "recvfrom_into",
+    }
     return wanted <= {name for cls in winsock.method_classes() for name in vars(cls)}
 
 
