@@ -54,9 +54,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def score_file(config: pytest.Config) -> Path | None:
-    """Where to write; the option is known only when this folder is named on the command line."""
+    """Where to write, wherever a test has gone; the option is known only where the command names this folder."""
     found: Path | None = config.getoption("--score", None)
-    return found
+    return found and config.invocation_params.dir / found
 
 
 def pytest_configure(config: pytest.Config) -> None:

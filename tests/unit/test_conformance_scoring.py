@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ import pytest
 
 from conformance import scoring
 from conformance.scoring import CutShort, Result, Score
+from samesock import _platform_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -243,3 +246,46 @@ def test_a_missing_name_is_told_from_a_fault_of_the_check() -> None:
         with pytest.raises(AttributeError) as caught:
             thing.nothing  # noqa: B018
         assert is_missing_name(caught.value, net) is expected
+
+
+RUN = """
+import sys, pytest
+from pathlib import Path
+
+class Change:
+    def pytest_sessionstart(self):
+        import samesock, samesock._platform_file as platforms
+        platforms.folder = lambda: Path(sys.argv[1])
+        if sys.argv[2] == "break it":
+            samesock.gethostname = lambda: ""
+
+check = "tests/conformance/test_resolution.py::test_this_machine_has_a_name[samesock]"
+sys.exit(pytest.main(["-q", f"--score={sys.argv[3]}", check], [Change()]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "declared", "outcome", "status"),
+    [
+        ("leave it", False, "kept", 0),
+        ("break it", False, "broken", 1),
+        ("break it", True, "deviation", 0),
+        ("leave it", True, "broken", 1),
+    ],
+)
+def test_deviations_are_strict_both_ways(
+    tmp_path: Path, what: str, declared: bool, outcome: str, status: int
+) -> None:
+    """A broken check fails the run unless it is declared, and a declared one fails the run when it is kept."""
+    entry = (
+        '[[deviations]]\nid = "it"\nreason = "because"\nchecks = ["resolution/test_this_machine_has_a_name"]'
+    )
+    platform = _platform_file.this_platform()
+    (tmp_path / f"{platform}.toml").write_text(entry if declared else "", encoding="utf-8")
+    line = [sys.executable, "-c", RUN, str(tmp_path), what, str(tmp_path / "score")]
+    environment = {key: value for key, value in os.environ.items() if key != "SAMESOCK_UNIX"}
+    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    results, exit_status = scoring.read(tmp_path / "score")
+    assert ([one.outcome for one in results], exit_status) == ([outcome], status), done.stdout
+    assert done.returncode == status
+    assert not (declared and status) or "XPASS(strict)" in done.stdout
