@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+import samesock
 from conformance import scoring
 from conformance.implementations import Implementation, implementations, is_missing_name, lacks
 from conformance.raising import PATIENCE
@@ -111,10 +112,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What POSIX lets a system lack is absent by its name."""
+    """What POSIX lets a system lack is absent by its name; what samesock has to emulate, the system lacks."""
     found = implementation_of(item)
     if found is None:
         return
+    needed = [name for mark in item.iter_markers("needs") for name in mark.args]
+    if not is_judged(found.name) and any(samesock.features()[name] != "native" for name in needed):
+        pytest.skip(f"absent here: {', '.join(needed)}")
     wanted = tuple(name for mark in item.iter_markers("names") for name in mark.args)
     if missing := lacks(found.net, wanted):
         pytest.skip(f"absent here: {', '.join(missing)}")

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUITE = ROOT / "tests" / "conformance"
 AREAS = {
     *("addresses", "bind", "listen", "accept", "connect", "send", "receive", "datagrams", "messages"),
-    *("shutdown", "close", "options", "blocking", "errors", "inheritance", "interruption", "readiness"),
+    *("shutdown", "close", "options", "blocking", "errors", "inheritance", "signals", "readiness"),
     *("resolution", "socketpair", "unix names", "unix bind", "unix connect", "unix data", "unix modes"),
 }
 
