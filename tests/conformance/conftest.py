@@ -79,6 +79,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = [name for name in IMPLEMENTATIONS if is_judged(name) or score_file(metafunc.config)]
     if metafunc.definition.get_closest_marker("ours_alone"):
         names = [name for name in names if name.startswith("samesock")]
+    if "unix" in metafunc.fixturenames:  # Winsock's layer hands every Unix socket on to `samesock.unix`.
+        names = [name for name in names if not name.startswith("winsock")]
     metafunc.parametrize("net", names, indirect=True)
 
 

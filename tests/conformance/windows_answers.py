@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket as stdlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,21 +29,18 @@ _BOOLEANS = {
 """Options whose value came back as one byte since Windows Vista (Cygwin's `socket_inet.cc`, `socket2`)."""
 
 
-def understood() -> bool:
-    """Whether the methods that have to do with these answers are there."""
+NAMES = (
+    *("getsockname", "bind", "connect", "connect_ex", "getsockopt"),
+    *("recv", "recv_into", "recvfrom", "recvfrom_into"),
+)
+"""The calls that are answered."""
+
+
+def understood() -> set[str]:
+    """Those of them that a method of samesock's stands before: C's own know nothing of Windows' answers here."""
     from samesock import winsock
 
-    wanted = {
-        "bind",
-        "connect",
-        "getsockname",
-        "getsockopt",
-        "recv",
-        "recv_into",
-        "recvfrom",
-        "recvfrom_into",
-    }
-    return wanted <= {name for cls in winsock.method_classes() for name in vars(cls)}
+    return {name for cls in winsock.method_classes() for name in vars(cls)}.intersection(NAMES)
 
 
 def failure(code: int) -> OSError:
@@ -119,7 +116,7 @@ class Answers:
         real = self.real[name]
 
         def receive(sock: Any, what: Any, *rest: Any) -> Any:
-            if not self.is_datagram(sock):
+            if self.real["fileno"](sock) < 0 or not self.is_datagram(sock):
                 return real(sock, what, *rest)
             if self.is_unconnected(sock) and sock not in self.reset:
                 self.reset[sock] = True
@@ -139,16 +136,15 @@ class Answers:
 
 
 @contextlib.contextmanager
-def given() -> Iterator[None]:
-    """While this lasts, the table answers as Windows does."""
+def given(names: Iterable[str] | None = None) -> Iterator[None]:
+    """While this lasts, the table answers as Windows does: to the calls named, or to all that are understood."""
     from samesock.winsock.calls import calls
 
     answers = Answers(calls)
     try:
-        for name in ("getsockname", "bind", "connect", "connect_ex", "getsockopt"):
-            setattr(calls, name, getattr(answers, name))
-        for name in ("recv", "recv_into", "recvfrom", "recvfrom_into"):
-            setattr(calls, name, answers.receiving(name))
+        for name in understood() if names is None else names:
+            made = answers.receiving(name) if name.startswith("recv") else getattr(answers, name)
+            setattr(calls, name, made)
         yield
     finally:
         vars(calls).update(answers.real)

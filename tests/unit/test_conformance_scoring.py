@@ -208,7 +208,10 @@ def test_scripted_answers_are_windows_own() -> None:
     from samesock.winsock.calls import calls
 
     before = dict(vars(calls))
-    with windows_answers.given(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with (
+        windows_answers.given(windows_answers.NAMES),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+    ):
         said = []
         for call in (
             lambda: calls.getsockname(sock),
