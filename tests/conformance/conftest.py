@@ -79,7 +79,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = [name for name in IMPLEMENTATIONS if is_judged(name) or score_file(metafunc.config)]
     if metafunc.definition.get_closest_marker("ours_alone"):
         names = [name for name in names if name.startswith("samesock")]
-    if "unix" in metafunc.fixturenames:  # Winsock's layer hands every Unix socket on to `samesock.unix`.
+    needed = [name for mark in metafunc.definition.iter_markers("needs") for name in mark.args]
+    if "unix" in metafunc.fixturenames or "passing" in needed:
+        # Winsock's layer hands every Unix socket on to `samesock.unix`.
         names = [name for name in names if not name.startswith("winsock")]
     metafunc.parametrize("net", names, indirect=True)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import samesock
 import samesock.selectors
-from conformance import windows_answers
+from conformance import libc_vectors, windows_answers
 from samesock.unix import choosing, dispatch
 
 EMULATED = "SAMESOCK_UNIX"
@@ -60,6 +60,12 @@ def over_libc() -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
+@contextlib.contextmanager
+def _scripted() -> Iterator[None]:
+    with libc_vectors.given(), windows_answers.given():
+        yield
+
+
 def implementations() -> Iterator[Implementation]:
     """Those of this process, `samesock` first."""
     if os.environ.get(EMULATED) == "emulated":
@@ -70,9 +76,9 @@ def implementations() -> Iterator[Implementation]:
     if choosing.over_winsock():
         return
     net = over_libc()
-    yield Implementation("winsock", net)
+    yield Implementation("winsock", net, libc_vectors.given)
     if windows_answers.understood():
-        yield Implementation("winsock-scripted", net, windows_answers.given)
+        yield Implementation("winsock-scripted", net, _scripted)
 
 
 def is_missing_name(error: AttributeError, net: Any) -> bool:
