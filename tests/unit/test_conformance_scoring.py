@@ -267,6 +267,7 @@ sys.exit(pytest.main(["-q", f"--score={sys.argv[3]}", check], [Change()]))
 """
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("what", "declared", "outcome", "status"),
     [
