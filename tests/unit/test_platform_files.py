@@ -121,7 +121,7 @@ def deviation_problems(deviations: list[dict[str, Any]]) -> list[str]:
             found.append(f"deviation {label} has the keys {sorted(entry)}")
         texts = {key: value for key, value in entry.items() if key != "checks"}
         found += [f"deviation {label}: {key} is empty" for key, value in texts.items() if not is_text(value)]
-        checks = entry.get("checks", ["area/test"])
+        checks = entry.get("checks", ["area/test_name"])
         if not checks or not all(re.fullmatch(CHECK, str(check)) for check in checks):
             found.append(f"deviation {label}: checks = {checks!r}")
         if entry.get("implementation", "samesock") not in IMPLEMENTATIONS:
