@@ -320,11 +320,6 @@ def test_the_sender_may_be_gone(inet, two):
     assert other.recvfrom(10) == (b"last", name)
 
 
-def test_port_zero_is_no_destination(two):
-    """udp(7): EINVAL for a datagram to port 0, as Linux says."""
-    assert errno_of(two[0].sendto, b"x", ("127.0.0.1", 0)) in (errno.EINVAL, errno.EADDRNOTAVAIL)
-
-
 def test_sendto_takes_flags_before_the_address(net, two):
     """sendto() takes `data, flags, address` and `data, address`; without an address it is a TypeError."""
     one, other = two

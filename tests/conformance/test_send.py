@@ -183,12 +183,6 @@ def test_urgent_data(net, inet):
     assert made.server.recv(10) == b"ab"
 
 
-def test_no_urgent_data(net, inet):
-    """recv(2): EINVAL for MSG_OOB where no urgent data have come."""
-    made = inet.connection()
-    assert blocking_errno(made.server, "recv", 1, net.MSG_OOB) == errno.EINVAL
-
-
 def test_urgent_data_inline(net, inet):
     """socket(7): with SO_OOBINLINE urgent data stay in the stream."""
     made = inet.connection()
