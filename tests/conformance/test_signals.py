@@ -173,7 +173,7 @@ def test_a_handler_that_returns_changes_nothing(inet, timeout):
         struck(lambda: made.server.sendall(b"late"), BEFORE, 2 * BEFORE, patience=BEFORE),
     ):
         assert made.client.recv(100) == b"late"
-    assert seen == [signal.SIGINT] * 2
+    assert set(seen) == {signal.SIGINT}
 
 
 def test_accept_goes_on(inet):
@@ -221,14 +221,14 @@ def test_a_handler_that_raises(inet):
 def test_a_signal_does_not_prolong_a_timeout(inet):
     """PEP 475: after a signal the call has the rest of its time, not the whole of it again."""
     made = inet.connection()
-    made.client.settimeout(2 * BEFORE)
+    made.client.settimeout(2)
     seen: list[int] = []
-    with handling(lambda number, _: seen.append(number)), struck(lambda: None, BEFORE, BEFORE * 1.5):
+    with handling(lambda number, _: seen.append(number)), struck(lambda: None, 1.6):
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
             made.client.recv(1)
-        assert time.monotonic() - begun >= 2 * BEFORE - 0.02
-    assert signal.SIGINT in seen
+        assert 1.98 <= time.monotonic() - begun < 3.4
+    assert seen == [signal.SIGINT]
 
 
 def test_nothing_is_lost_by_a_signal(inet):
