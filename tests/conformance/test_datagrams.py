@@ -8,7 +8,7 @@ import select
 
 import pytest
 
-from conformance.raising import PATIENCE, Background, blocking_errno, errno_of
+from conformance.raising import PATIENCE, Background, blocking_errno, errno_of, names, ours_alone
 
 
 @pytest.fixture
@@ -217,6 +217,20 @@ def test_a_connected_socket_hears_its_peer_alone(inet, two):
     one.settimeout(0.05)
     with pytest.raises(TimeoutError):
         one.recv(100)
+
+
+@ours_alone
+@names("disconnect")
+def test_a_connection_can_be_undone(inet, two):
+    """connect(2), AF_UNSPEC: after disconnect() a datagram socket has no peer, and hears everybody again."""
+    one, other = two
+    stranger = inet.bound_udp()
+    one.connect(other.getsockname())
+    one.disconnect()
+    assert errno_of(one.getpeername) == errno.ENOTCONN
+    assert errno_of(one.send, b"x") == errno.EDESTADDRREQ
+    stranger.sendto(b"stranger", one.getsockname())
+    assert one.recvfrom(100) == (b"stranger", stranger.getsockname())
 
 
 def test_a_connected_socket_sends_without_an_address(two):
