@@ -80,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("ours_alone"):
         names = [name for name in names if name.startswith("samesock")]
     needed = [name for mark in metafunc.definition.iter_markers("needs") for name in mark.args]
-    if "unix" in metafunc.fixturenames or "passing" in needed:
+    if "socket_dir" in metafunc.fixturenames or "passing" in needed:
         # Winsock's layer hands every Unix socket on to `samesock.unix`.
         names = [name for name in names if not name.startswith("winsock")]
     metafunc.parametrize("net", names, indirect=True)
