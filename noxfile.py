@@ -258,6 +258,33 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=find_python(EMULATED_ON), default=False)
+def conformance(session: nox.Session) -> None:
+    """The conformance score of each implementation here and under Wine, written to docs/conformance.*."""
+    install(session, "test")
+    runs = ROOT / ".conformance"
+    shutil.rmtree(runs, ignore_errors=True)
+    suite = ("-m", "pytest", "-q", "--tb=short", "tests/conformance", *session.posargs)
+    # A check that is broken fails the session at its end, when the table is there to show it.
+    session.run("python", *suite, "--score=.conformance/own.jsonl", success_codes=[0, 1])
+    emulated = {"SAMESOCK_UNIX": "emulated"}
+    session.run("python", *suite, "--score=.conformance/emulated.jsonl", env=emulated, success_codes=[0, 1])
+    wine = [sys.executable, *WINE]
+    if subprocess.run([*wine, "ensure", f"--python={EMULATED_ON}"], cwd=ROOT, check=False).returncode == 0:
+        line = [*wine, "run", f"--python={EMULATED_ON}", f"--timeout={WINE_TIME_LIMIT}", "--", *suite]
+        line += ["--timeout=300", "-o", "faulthandler_timeout=0", "--score=.conformance/wine.jsonl"]
+        session.run(*line, external=True, success_codes=[0, 1])
+    elif CI:
+        session.error("Wine is missing (see above)")
+    else:
+        session.warn("Wine is missing (see above): its columns are left out, and docs/ stays as it was")
+    pages = ("--json=docs/conformance.json", "--markdown=docs/conformance.md")
+    whole = (runs / "wine.jsonl").exists() and not session.posargs
+    written = [str(path) for path in (runs / f"{name}.jsonl" for name in ("own", "emulated", "wine"))]
+    found = [path for path in written if os.path.exists(path)]
+    session.run("python", "tests/conformance/scoring.py", *found, *(pages if whole else ()))
+
+
+@nox.session(python=find_python(EMULATED_ON), default=False)
 def build(session: nox.Session) -> None:
     """sdist and wheel: built twice alike, described well, complete in their types, and used from an empty folder."""
     begin(session)

@@ -47,6 +47,9 @@ TOP = {"schema", "name", "title", "status", "reach", "pythons", "features", "not
 REACH = {"tier", "how", "runner", "containers", "vm", "launcher"}
 PYTHONS = {"cpython", "pypy", "free-threaded"}
 DEVIATION = {"id", "promise", "reason", "evidence"}
+DEVIATION_MAY = {"checks", "implementation"}
+CHECK = r"[a-z ]+/test_\w+(\[.+\])?"
+IMPLEMENTATIONS = {"samesock", "samesock-emulated", "winsock", "winsock-scripted"}
 
 
 def problems(name: str, data: dict[str, Any]) -> list[str]:
@@ -115,9 +118,15 @@ def deviation_problems(deviations: list[dict[str, Any]]) -> list[str]:
     found = []
     for entry in deviations:
         label = entry.get("id", "?")
-        if entry.keys() != DEVIATION:
+        if entry.keys() - DEVIATION_MAY != DEVIATION:
             found.append(f"deviation {label} has the keys {sorted(entry)}")
-        found += [f"deviation {label}: {key} is empty" for key, value in entry.items() if not is_text(value)]
+        texts = {key: value for key, value in entry.items() if key != "checks"}
+        found += [f"deviation {label}: {key} is empty" for key, value in texts.items() if not is_text(value)]
+        checks = entry.get("checks", ["area/test_name"])
+        if not checks or not all(re.fullmatch(CHECK, str(check)) for check in checks):
+            found.append(f"deviation {label}: checks = {checks!r}")
+        if entry.get("implementation", "samesock") not in IMPLEMENTATIONS:
+            found.append(f"deviation {label}: implementation {entry['implementation']!r}")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(label)):
             found.append(f"deviation id {label!r}")
     identifiers = [entry.get("id") for entry in deviations]
@@ -146,9 +155,14 @@ def test_readme_lists_the_platform(name: str) -> None:
     assert f"`{name}.toml`" in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
+def deviation(**more: Any) -> dict[str, Any]:
+    """An entry without a fault, with more in it."""
+    return {"id": "a", "promise": "b", "reason": "c", "evidence": "d", **more}
+
+
 def broken(change: str) -> dict[str, Any]:
     """linux.toml with one fault in it."""
-    data = load("linux")
+    data = {"deviations": [], **load("linux")}
     faults: dict[str, Any] = {
         "feature missing": lambda: data["features"].pop("wake"),
         "feature unknown": lambda: data["features"].update({"telepathy": "native"}),
@@ -159,6 +173,9 @@ def broken(change: str) -> dict[str, Any]:
         "claimed though never run": lambda: data.update({"status": "expected-not-run"}),
         "key unknown": lambda: data.update({"features2": {}}),
         "evidence missing": lambda: data.update({"deviations": [{"id": "a", "promise": "b", "reason": "c"}]}),
+        "check without an area": lambda: data["deviations"].append(deviation(checks=["test_it"])),
+        "no check": lambda: data["deviations"].append(deviation(checks=[])),
+        "implementation unknown": lambda: data["deviations"].append(deviation(implementation="stdlib")),
         "python unknown": lambda: data["pythons"].update({"cpython": ["2.7"]}),
     }
     faults[change]()
@@ -180,6 +197,9 @@ def broken(change: str) -> dict[str, Any]:
             "claimed though never run",
             "key unknown",
             "evidence missing",
+            "check without an area",
+            "no check",
+            "implementation unknown",
             "python unknown",
         ),
     ],
