@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any
 from samesock._family import AF_UNIX
 from samesock.unix import choosing, ends
 
-if TYPE_CHECKING:
-    pass
-
 _KERNEL = choosing.kernel_does_all()
+_WINSOCK = choosing.over_winsock()
+
+if TYPE_CHECKING or not _WINSOCK:
+    getaddrinfo = _stdlib.getaddrinfo
+else:
+    from samesock.winsock import resolution as _resolution
+
+    getaddrinfo = _resolution.getaddrinfo
 
 
 class _KernelMethods:
@@ -112,6 +117,21 @@ class socket(_Base):
         end = ends.get(self)
         return "native" if end is None else end.transport
 
+    def disconnect(self) -> None:
+        """Undo a datagram socket's connect: it has no peer again, and hears from everybody.
+
+        The port stays if it was bound; one that the system chose may be given back (Linux does so). A socket without a
+        peer stays as it is. Raises `OSError`: EOPNOTSUPP for a stream, EBADF for a closed socket.
+
+        Portability:
+            Linux, macOS, FreeBSD: native. Windows: native.
+
+        References: POSIX `connect` with AF_UNSPEC; Winsock `connect` with an address of zeros.
+        """
+        from samesock import _disconnecting
+
+        _disconnecting.disconnect(self)
+
     if not _KERNEL:
 
         @property
@@ -173,7 +193,11 @@ def create_connection(*args: Any, **kwargs: Any) -> socket:
 
     Arguments and errors are those of the standard library's function of this interpreter.
     """
-    return _ours(_stdlib.create_connection(*args, **kwargs))
+    if not _WINSOCK:
+        return _ours(_stdlib.create_connection(*args, **kwargs))
+    from samesock import _connections
+
+    return _connections.connection(socket, getaddrinfo, *args, **kwargs)
 
 
 def create_server(
@@ -186,8 +210,20 @@ def create_server(
 ) -> socket:
     """A listening stream socket bound to `address`: `(host, port)`, or a path with `family=AF_UNIX`.
 
-    Raises `OSError` naming the address; ValueError for options that do not go together, as the standard library does.
+    The port of a server that has ended can be taken at once, and a live one's cannot. Raises `OSError` naming the
+    address; ValueError for options that do not go together, as the standard library does.
     """
+    if family != AF_UNIX and _WINSOCK:
+        from samesock import _connections
+
+        return _connections.server(
+            socket,
+            address,
+            family=family,
+            backlog=backlog,
+            reuse_port=reuse_port,
+            dualstack_ipv6=dualstack_ipv6,
+        )
     if family != AF_UNIX or _KERNEL:
         return _ours(
             _stdlib.create_server(

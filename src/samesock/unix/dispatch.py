@@ -163,13 +163,13 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
-        return calls.recv(self, size, flags), _sender(self, end)
+        return calls.recv(self, size, flags), sender_of(self, end)
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
-        return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
+        return calls.recv_into(self, buffer, nbytes, flags), sender_of(self, end)
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         end = _end_of(ref(self))
@@ -276,7 +276,7 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
     return sock
 
 
-def _sender(sock: Any, end: Any) -> Name | None:
+def sender_of(sock: Any, end: Any) -> Name | None:
     """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
     try:
         return end.getpeername(sock) or None
@@ -291,9 +291,15 @@ def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
 def accept_as(sock: Any) -> tuple[_stdlib.socket, Any]:
     """accept() as the standard library has it, giving the caller's own plain class."""
     number, address = calls.accept(sock)
+    return accepted_as(sock, number), address
+
+
+def accepted_as(sock: Any, number: int) -> _stdlib.socket:
+    """The socket that `sock` has accepted as `number`, of its plain class, in the mode that a new socket has."""
     cls = _plain_class(sock)
     accepted = cls.__new__(cls)
     _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)
-    if _socket.getdefaulttimeout() is None and calls.gettimeout(sock):
+    # Winsock's accepted sockets are non-blocking if the listener is, without their Python objects knowing (seen).
+    if _socket.getdefaulttimeout() is None and calls.gettimeout(sock) is not None:
         calls.settimeout(accepted, None)
-    return accepted, address
+    return accepted

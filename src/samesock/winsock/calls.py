@@ -8,6 +8,7 @@ Code of this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`. W
 from __future__ import annotations
 
 import _socket
+import select
 from typing import Any
 
 
@@ -43,6 +44,89 @@ class Calls:
         self.family = base.family.__get__
         self.type = base.type.__get__
         self.proto = base.proto.__get__
+        self.select = select.select
+        self.getaddrinfo = _socket.getaddrinfo
+        self.getservbyname = _socket.getservbyname
+        self.close_number = _socket.close
+        self.twin = _twin
+        self.sharers_of_port = _sharers_of_port
+        if hasattr(base, "share"):
+            self.refuse_quickly = _refuse_quickly
+            self.report_unreachable = _report_unreachable
+            self.ignore_expired = _ignore_expired
+            self.disconnect = disconnect_winsock
+        else:
+            # The kernel does these by itself, each of them.
+            self.refuse_quickly = _nothing
+            self.report_unreachable = _nothing
+            self.ignore_expired = _nothing
+            self.disconnect = _disconnect
+
+
+def _nothing(number: int, on: bool = False) -> None:
+    """For what a kernel needs no asking for."""
+
+
+def _refuse_quickly(number: int) -> None:
+    from samesock.backend import _windows_ioctls
+
+    _windows_ioctls.refuse_quickly(number)
+
+
+def _report_unreachable(number: int, on: bool = False) -> None:
+    from samesock.backend import _windows_ioctls
+
+    _windows_ioctls.report_unreachable(number, on)
+
+
+def _ignore_expired(number: int) -> None:
+    from samesock.backend import _windows_ioctls
+
+    _windows_ioctls.ignore_expired(number)
+
+
+def _twin(sock: Any) -> _socket.socket:
+    """A second object for the same socket, which never waits; detach it, never close it."""
+    base = _socket.socket
+    twin = base(
+        base.family.__get__(sock), base.type.__get__(sock), base.proto.__get__(sock), fileno=base.fileno(sock)
+    )
+    twin.settimeout(0)
+    return twin
+
+
+def _disconnect(sock: Any) -> None:
+    """POSIX's connect to AF_UNSPEC."""
+    from samesock.ffi import libc
+
+    libc.disconnect(_socket.socket.fileno(sock))
+
+
+def disconnect_winsock(sock: Any) -> None:
+    """Winsock's connect to an address of zeros.
+
+    MSDN has the socket's own family in it, which Wine takes for the loopback's address and connects to (seen on Wine
+    10). With family 0 Wine disconnects; a system that refuses that leaves the socket as it was, and is asked as MSDN
+    has it.
+    """
+    from samesock.ffi.ws2_32 import SOCKET_ERROR, ws2_32
+
+    family = _socket.socket.family.__get__(sock)
+    zeros = bytes(28 if family == _socket.AF_INET6 else 16)
+    number = _socket.socket.fileno(sock)
+    if ws2_32.connect(number, zeros, len(zeros)) == SOCKET_ERROR:
+        ws2_32.connect(number, family.to_bytes(2, "little") + zeros[2:], len(zeros))
+
+
+def _sharers_of_port(kind: str, port: int) -> list[tuple[int, str]]:
+    """The process and the address of every socket of that kind ("tcp" or "udp") with that local port."""
+    import psutil
+
+    return [
+        (entry.pid or 0, entry.laddr.ip)
+        for entry in psutil.net_connections(kind)
+        if entry.laddr and entry.laddr.port == port
+    ]
 
 
 calls = Calls()
