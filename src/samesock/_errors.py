@@ -144,8 +144,17 @@ GAI_NAMES: Final[dict[int, str]] = {
     11002: "EAI_AGAIN",  # WSATRY_AGAIN
     11003: "EAI_FAIL",  # WSANO_RECOVERY
     11004: "EAI_NONAME",  # WSANO_DATA: the name is known and has no address; POSIX has one answer for both
-    -9: "EAI_NONAME",  # glibc's EAI_ADDRFAMILY, which Wine lets through
-    -5: "EAI_NONAME",  # glibc's EAI_NODATA, as above
+    # glibc's, which Wine lets through (seen: -9)
+    -1: "EAI_BADFLAGS",
+    -2: "EAI_NONAME",
+    -3: "EAI_AGAIN",
+    -4: "EAI_FAIL",
+    -5: "EAI_NONAME",  # EAI_NODATA, as WSANO_DATA
+    -6: "EAI_FAMILY",
+    -7: "EAI_SOCKTYPE",
+    -8: "EAI_SERVICE",
+    -9: "EAI_NONAME",  # EAI_ADDRFAMILY: the name has no address of that family
+    -10: "EAI_MEMORY",
 }
 """What getaddrinfo() gives on Winsock, by POSIX's name."""
 

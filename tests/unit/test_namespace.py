@@ -13,7 +13,16 @@ import pytest
 import samesock
 
 EVERYWHERE = ("AF_UNIX", "socketpair", "create_server", "create_connection", "fromfd", "has_ipv6")
-OWN = {"socket", "socketpair", "create_server", "create_connection", "fromfd", "fromshare", "AF_UNIX"}
+OWN = {
+    "socket",
+    "socketpair",
+    "create_server",
+    "create_connection",
+    "fromfd",
+    "fromshare",
+    "getaddrinfo",
+    "AF_UNIX",
+}
 """The standard names behind which there is something of ours."""
 
 

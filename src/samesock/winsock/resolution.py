@@ -71,12 +71,21 @@ def getaddrinfo(  # noqa: PLR0917 -- the standard library's
         raise _errors.gai_error("EAI_NONAME", tried)
     ports = _ports(kinds, port, service, tried)
     found = _addresses(host, None if port is None else 0, family, flags & ~_socket.AI_NUMERICSERV, tried)
-    return [
-        (_member(AddressFamily, where), _member(SocketKind, kind.type), _proto(kind, proto), name, address)
-        for where, name, plain in found
-        for kind, number in ports
-        for address in [(plain[0], number, *plain[2:])]
-    ]
+    entries: list[tuple[Any, Any, int, str, Any]] = []
+    for where, name, plain in found:
+        for kind, number in ports:
+            given = "" if entries else name
+            address = (plain[0], number, *plain[2:])
+            entries.append(
+                (
+                    _member(AddressFamily, where),
+                    _member(SocketKind, kind.type),
+                    _proto(kind, proto),
+                    given,
+                    address,
+                )
+            )
+    return entries
 
 
 def _kinds(type: int, proto: int, tried: str) -> list[_Kind]:
@@ -119,14 +128,14 @@ def _ports(
 def _addresses(
     host: bytes | str | None, port: int | None, family: int, flags: int, tried: str
 ) -> list[tuple[int, str, Any]]:
-    """The host's addresses, each once: family, canonical name (of the first alone), address."""
+    """The host's addresses, each once: family, canonical name, address."""
     try:
         entries = calls.getaddrinfo(host, port, family, _socket.SOCK_STREAM, 0, flags)
     except _socket.gaierror as error:
         raise _errors.gai_error(_errors.GAI_NAMES.get(error.errno or 0, "EAI_FAIL"), tried) from None
     found: dict[tuple[int, Any], str] = {}
     for where, _, _, name, address in entries:
-        found.setdefault((where, address), name if not found else "")
+        found.setdefault((where, address), name)
     return [(where, name, address) for (where, address), name in found.items()]
 
 
