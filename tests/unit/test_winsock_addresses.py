@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import os
 import socket as stdlib
 import struct
 import time
@@ -19,6 +20,7 @@ import pytest
 import samesock
 from samesock import _errors
 from samesock.ffi.ws2_32 import ws2_32
+from samesock.unix.dispatch import Methods
 from samesock.winsock import binding, connecting
 from samesock.winsock.calls import calls, disconnect_winsock
 from unit.scripted import windows_error
@@ -92,6 +94,56 @@ def test_no_peer(made: Made) -> None:
     """getpeername without a peer is ENOTCONN."""
     with pytest.raises(OSError) as caught:
         made.stream().getpeername()
+    assert caught.value.errno == errno.ENOTCONN
+
+
+@pytest.mark.parametrize("family", [stdlib.AF_INET, stdlib.AF_INET6])
+@pytest.mark.parametrize("kind", [stdlib.SOCK_STREAM, stdlib.SOCK_DGRAM])
+def test_adopting_an_unbound_socket(made: Made, family: int, kind: int) -> None:
+    """socket(fileno=n) finds out what an unbound socket is."""
+    number = stdlib.socket(family, kind).detach()
+    sock = made.socket(-1, -1, -1, number)
+    assert (sock.family, sock.type) == (family, kind)
+    assert sock.getsockname()[1] == 0
+
+
+def test_adopting_as_winsock_has_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where getsockname refuses an unbound socket its protocol is asked; a number of nothing is EBADF (scripted)."""
+    asked: list[tuple[int, ...]] = []
+
+    def init(sock: Any, family: int, kind: int, proto: int, number: int) -> None:
+        asked.append((family, kind, proto))
+        if family == -1:
+            raise windows_error(10022)
+        stdlib.socket.__init__(sock, family, kind, proto, number)
+
+    monkeypatch.setattr(Methods, "__init__", init)
+    monkeypatch.setattr(calls, "protocol_of", lambda number: (int(stdlib.AF_INET), 2, 17))
+    sock = made.socket(-1, -1, -1, stdlib.socket(stdlib.AF_INET, stdlib.SOCK_DGRAM).detach())
+    assert asked == [(-1, -1, -1), (stdlib.AF_INET, 2, 17)]
+    monkeypatch.setattr(calls, "protocol_of", lambda number: None)
+    with pytest.raises(OSError) as caught:
+        made.socket(-1, -1, -1, 987654)
+    assert caught.value.errno == errno.EBADF
+    reading, writing = os.pipe()
+    with pytest.raises(OSError) as caught:
+        made.socket(-1, -1, -1, reading)
+    assert caught.value.errno == errno.ENOTSOCK
+    os.close(reading)
+    os.close(writing)
+    sock.close()
+
+
+def test_no_peer_yet(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """getpeername while a connect is under way is ENOTCONN (scripted: Winsock names the peer already)."""
+    client = made.stream()
+    client.setblocking(False)
+    script(monkeypatch, "connect", 10035)
+    script(monkeypatch, "getpeername", (("127.0.0.1", 9),))
+    monkeypatch.setattr(calls, "select", lambda *_: ([], [], []))
+    assert client.connect_ex(("127.0.0.1", 9)) == errno.EINPROGRESS
+    with pytest.raises(OSError) as caught:
+        client.getpeername()
     assert caught.value.errno == errno.ENOTCONN
 
 

@@ -18,7 +18,7 @@ import pytest
 
 import samesock
 from samesock import MSG_DONTWAIT, MSG_NOSIGNAL
-from samesock.winsock import receiving, sending
+from samesock.winsock import receiving, sending, waiting
 from samesock.winsock.calls import calls
 from unit.scripted import windows_error
 from unit.winsock_sockets import LOCAL, Made, made_sockets
@@ -319,6 +319,20 @@ def test_an_unconnected_send(made: Made, monkeypatch: pytest.MonkeyPatch) -> Non
         made.pair()[0].send(b"x")
 
 
+def test_urgent_data(made: Made) -> None:
+    """recv with MSG_OOB gives the urgent byte, and is EINVAL where there is none."""
+    client, server = made.pair()
+    with pytest.raises(OSError) as caught:
+        server.recv(1, stdlib.MSG_OOB)
+    assert caught.value.errno == errno.EINVAL
+    client.send(b"u", stdlib.MSG_OOB)
+    deadline = time.monotonic() + 10
+    while not waiting.is_urgent(server):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert server.recv(1, stdlib.MSG_OOB) == b"u"
+
+
 # ---- datagrams
 
 
@@ -438,6 +452,13 @@ def test_sendto_takes_two_or_three(made: Made) -> None:
     for arguments in ((), (0, LOCAL, 0)):
         with pytest.raises(TypeError):
             sock.sendto(b"x", *arguments)
+
+
+def test_port_0(made: Made) -> None:
+    """A datagram to port 0 is EINVAL."""
+    with pytest.raises(OSError) as caught:
+        made.datagram().sendto(b"x", ("127.0.0.1", 0))
+    assert caught.value.errno == errno.EINVAL
 
 
 def dead_port() -> Any:

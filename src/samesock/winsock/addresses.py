@@ -16,7 +16,7 @@ from weakref import ref
 from samesock import _errors
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, accepted_as
-from samesock.winsock import binding, connecting
+from samesock.winsock import adopting, binding, connecting
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import WSAECONNRESET, WSAEINVAL, code_of, is_unbound, told
@@ -30,7 +30,10 @@ class AddressMethods:
     __slots__ = ()
 
     def __init__(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
-        Methods.__init__(self, family, type, proto, fileno)
+        try:
+            Methods.__init__(self, family, type, proto, fileno)
+        except OSError as error:
+            adopting.retry(self, error, (family, type, proto), fileno)
         if fileno is None and _end_of(ref(self)) is None:
             binding.settle_new(self)
 
@@ -102,6 +105,7 @@ class AddressMethods:
         if _end_of(ref(self)) is not None:
             return Methods.getpeername(self)
         try:
+            connecting.check_settled(self)  # Winsock names the peer of a connect that is still under way
             return call(calls.getpeername, self)
         except OSError as error:
             raise told(self, error, "asking for the peer's name") from None

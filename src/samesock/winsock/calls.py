@@ -8,6 +8,7 @@ Code of this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`. W
 from __future__ import annotations
 
 import _socket
+import os
 import select
 from typing import Any
 
@@ -50,6 +51,8 @@ class Calls:
         self.close_number = _socket.close
         self.twin = _twin
         self.sharers_of_port = _sharers_of_port
+        self.get_handle_inheritable: Any = getattr(os, "get_handle_inheritable", os.get_inheritable)
+        self.protocol_of = protocol_of
         if hasattr(base, "share"):
             self.refuse_quickly = _refuse_quickly
             self.report_unreachable = _report_unreachable
@@ -116,6 +119,22 @@ def disconnect_winsock(sock: Any) -> None:
     number = _socket.socket.fileno(sock)
     if ws2_32.connect(number, zeros, len(zeros)) == SOCKET_ERROR:
         ws2_32.connect(number, family.to_bytes(2, "little") + zeros[2:], len(zeros))
+
+
+def protocol_of(number: int) -> tuple[int, int, int] | None:
+    """The family, type and protocol of a socket of Winsock's, bound or not; `None` if the number is no socket."""
+    import ctypes
+
+    from samesock.ffi.ws2_32 import SO_PROTOCOL_INFOW, SOCKET_ERROR, SOL_SOCKET, WSAPROTOCOL_INFOW, ws2_32
+
+    info = WSAPROTOCOL_INFOW()
+    size = ctypes.c_int(ctypes.sizeof(info))
+    if (
+        ws2_32.getsockopt(number, SOL_SOCKET, SO_PROTOCOL_INFOW, ctypes.byref(info), ctypes.byref(size))
+        == SOCKET_ERROR
+    ):
+        return None
+    return info.iAddressFamily, info.iSocketType, info.iProtocol
 
 
 def _sharers_of_port(kind: str, port: int) -> list[tuple[int, str]]:

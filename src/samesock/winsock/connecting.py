@@ -59,6 +59,12 @@ def disconnect(sock: Any) -> None:
     calls.report_unreachable(calls.fileno(sock), False)
 
 
+def check_settled(sock: Any) -> None:
+    """Nothing, or ENOTCONN's exception while a connect is under way."""
+    if sock in _under_way and not call(settled, sock, 0):
+        raise _errors.named_error("ENOTCONN", "a connect is under way")
+
+
 def reachable(sock: Any, address: Any) -> Any:
     """The address, or the loopback's for the wildcard, as every BSD reads it; Windows answers WSAEADDRNOTAVAIL."""
     if not isinstance(address, tuple) or len(address) < 2 or not isinstance(address[0], str):

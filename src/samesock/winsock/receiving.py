@@ -30,7 +30,7 @@ from samesock.winsock.failing import (
     is_unbound,
     told,
 )
-from samesock.winsock.waiting import Deadline, readable
+from samesock.winsock.waiting import Deadline, is_urgent, readable
 
 LONGEST = 65536
 """No datagram of IPv4 or IPv6 is longer: 65,507 and 65,527 bytes after UDP's header."""
@@ -108,6 +108,8 @@ def _receive(sock: Any, room: bytearray, flags: int) -> tuple[int, Any]:
 def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
     """recv_into() of a stream with flags."""
     rest = flags & ~_OURS
+    if flags & _socket.MSG_OOB and not call(is_urgent, sock):
+        raise _errors.named_error("EINVAL", "receiving urgent data where there are none")  # Wine would wait
     deadline = Deadline(sock)
     wants_all = flags & _ALL and not flags & (MSG_DONTWAIT | _socket.MSG_PEEK) and calls.gettimeout(sock) != 0
     filled = 0

@@ -68,13 +68,17 @@ def sendto(sock: Any, data: Any, *where: Any) -> int:
     _check_length(data)
     target = reachable(sock, address)
     rest = flags & ~_OURS
+    is_datagram = calls.type(sock) != _socket.SOCK_STREAM
+    if is_datagram and isinstance(target, tuple) and len(target) > 1 and target[1] == 0:
+        raise _errors.named_error(
+            "EINVAL", f"sending to {address!r}"
+        )  # no port; Wine would lose it in silence
     try:
         if flags & MSG_DONTWAIT:
             return _now(sock, data, rest, target)
         return call(calls.sendto, sock, data, rest, target)  # type: ignore[no-any-return]
     except OSError as error:
         code = code_of(error)
-        is_datagram = calls.type(sock) != _socket.SOCK_STREAM
         if is_datagram and code in (WSAECONNRESET, WSAENETRESET):
             return call(calls.sendto, sock, data, rest, target)  # type: ignore[no-any-return]  # an earlier one's
         if is_datagram and code == WSAEISCONN and calls.getpeername(sock)[:2] == target[:2]:

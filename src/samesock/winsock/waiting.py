@@ -34,6 +34,12 @@ def settled(sock: Any, seconds: float | None) -> bool:
     return bool(good or bad)
 
 
+def is_urgent(sock: Any) -> bool:
+    """Whether urgent data have come that are not in the stream."""
+    check_open(sock)
+    return bool(calls.select((), (), (calls.fileno(sock),), 0)[2])
+
+
 class Deadline:
     """What is left of a socket's time-out, over several calls that each may wait."""
 
