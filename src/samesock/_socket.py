@@ -8,6 +8,7 @@ must never be put here: anything about one operating system or one transport.
 from __future__ import annotations
 
 import _socket as _c
+import contextlib
 import os
 import socket as _stdlib
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,34 @@ class _KernelMethods:
         if isinstance(address, tuple):
             return _c.socket.connect(self, address)  # type: ignore[arg-type]
         return _with_path(_c.socket.connect, self, address)
+
+
+def _v6only_is_on() -> bool:
+    """Whether a new IPv6 socket refuses IPv4 here: FreeBSD's do, and Linux's with net.ipv6.bindv6only."""
+    try:
+        probe = _c.socket(_c.AF_INET6, _c.SOCK_DGRAM)
+    except OSError:
+        return False
+    try:
+        return bool(probe.getsockopt(_c.IPPROTO_IPV6, _c.IPV6_V6ONLY))
+    except OSError:
+        return False
+    finally:
+        probe.close()
+
+
+def _init_dual_stack(
+    self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+) -> None:
+    """Make the socket with IPV6_V6ONLY off, as RFC 3493 has it; OpenBSD lets nobody turn it off."""
+    _stdlib.socket.__init__(self, family, type, proto, fileno)
+    if fileno is None and family == _c.AF_INET6:
+        with contextlib.suppress(OSError):
+            self.setsockopt(_c.IPPROTO_IPV6, _c.IPV6_V6ONLY, 0)
+
+
+if _KERNEL and _v6only_is_on():
+    _KernelMethods.__init__ = _init_dual_stack  # type: ignore[method-assign]
 
 
 def _with_path(function: Any, sock: Any, address: Any) -> None:

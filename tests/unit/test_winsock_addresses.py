@@ -19,6 +19,7 @@ import pytest
 
 import samesock
 from samesock import _errors
+from samesock._socket import _init_dual_stack
 from samesock.ffi.ws2_32 import ws2_32
 from samesock.unix.dispatch import Methods
 from samesock.winsock import binding, connecting
@@ -567,6 +568,21 @@ def test_v6only_is_off(made: Made, kind: int) -> None:
     if kind == stdlib.SOCK_STREAM:
         sock.listen()
         made.stream().connect(("127.0.0.1", sock.getsockname()[1]))
+
+
+def test_v6only_is_off_where_the_system_has_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel whose new IPv6 sockets have IPV6_V6ONLY on (scripted: FreeBSD's) gives samesock's with it off."""
+    init = stdlib.socket.__init__
+
+    def as_on_freebsd(sock: Any, *arguments: Any) -> None:
+        init(sock, *arguments)
+        stdlib.socket.setsockopt(sock, stdlib.IPPROTO_IPV6, stdlib.IPV6_V6ONLY, 1)
+
+    monkeypatch.setattr(stdlib.socket, "__init__", as_on_freebsd)
+    sock = stdlib.socket.__new__(stdlib.socket)
+    _init_dual_stack(sock, stdlib.AF_INET6, stdlib.SOCK_STREAM)
+    assert sock.getsockopt(stdlib.IPPROTO_IPV6, stdlib.IPV6_V6ONLY) == 0
+    sock.close()
 
 
 def test_a_dual_stack_server() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import samesock
-from samesock import MSG_DONTWAIT, MSG_NOSIGNAL
+from samesock import MSG_DONTWAIT, MSG_NOSIGNAL, _platform_file
 from samesock.winsock import receiving, sending, waiting
 from samesock.winsock.calls import calls
 from unit.scripted import windows_error
@@ -474,6 +474,31 @@ def test_a_closed_port_unconnected(made: Made) -> None:
     sock.sendto(b"x", dead_port())
     friend.sendto(b"hello", sock.getsockname())
     assert sock.recvfrom(9) == (b"hello", friend.getsockname())
+
+
+@pytest.fixture
+def deviation_of_refusal(request: pytest.FixtureRequest) -> None:
+    """Expect the test to fail, strictly, where this platform's file declares the deviation."""
+    name = "datagram-refused"
+    path = _platform_file.folder() / f"{_platform_file.this_platform()}.toml"
+    entries = (
+        _platform_file.tomllib.loads(path.read_text(encoding="utf-8")).get("deviations", [])
+        if path.is_file()
+        else []
+    )
+    if any(entry["id"] == name for entry in entries):
+        request.applymarker(pytest.mark.xfail(reason=name, strict=True))
+
+
+@pytest.mark.usefixtures("deviation_of_refusal")
+def test_a_closed_port_is_heard_of_by_who_is_connected(made: Made) -> None:
+    """With a peer, a datagram that met a closed port makes recv fail with ECONNREFUSED."""
+    sock = made.datagram()
+    sock.settimeout(1)
+    sock.connect(dead_port())
+    sock.send(b"x")
+    with pytest.raises(ConnectionRefusedError):
+        sock.recv(1)
 
 
 @pytest.mark.parametrize("receive", RECEIVES)
