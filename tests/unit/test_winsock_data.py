@@ -312,11 +312,14 @@ def test_no_buffers(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unconnected_send(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """WSAECONNRESET from a send that was never connected is ENOTCONN (scripted: Wine's), and else ECONNRESET."""
     script(monkeypatch, "send", 10054, 10054)
+    alone, (connected, _) = made.stream(), made.pair()
+    for sock in (alone, connected):
+        sock.setblocking(False)
     with pytest.raises(OSError) as caught:
-        made.stream().send(b"x")
+        alone.send(b"x")
     assert caught.value.errno == errno.ENOTCONN
     with pytest.raises(ConnectionResetError):
-        made.pair()[0].send(b"x")
+        connected.send(b"x")
 
 
 def test_urgent_data(made: Made) -> None:
