@@ -9,6 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # First, so that type checkers keep these and not the standard library's of the same names.
+    from samesock._constants import EAI_ADDRFAMILY as EAI_ADDRFAMILY
+    from samesock._constants import EAI_AGAIN as EAI_AGAIN
+    from samesock._constants import EAI_BADFLAGS as EAI_BADFLAGS
+    from samesock._constants import EAI_FAIL as EAI_FAIL
+    from samesock._constants import EAI_FAMILY as EAI_FAMILY
+    from samesock._constants import EAI_MEMORY as EAI_MEMORY
+    from samesock._constants import EAI_NODATA as EAI_NODATA
+    from samesock._constants import EAI_NONAME as EAI_NONAME
+    from samesock._constants import EAI_OVERFLOW as EAI_OVERFLOW
+    from samesock._constants import EAI_SERVICE as EAI_SERVICE
+    from samesock._constants import EAI_SOCKTYPE as EAI_SOCKTYPE
+    from samesock._constants import EAI_SYSTEM as EAI_SYSTEM
+    from samesock._constants import MSG_DONTWAIT as MSG_DONTWAIT
+    from samesock._constants import MSG_NOSIGNAL as MSG_NOSIGNAL
     from samesock._passing import SCM_RIGHTS as SCM_RIGHTS
     from samesock._passing import recv_fds as recv_fds
     from samesock._passing import send_fds as send_fds
@@ -16,6 +30,7 @@ if TYPE_CHECKING:
     from samesock._socket import create_server as create_server
     from samesock._socket import fromfd as fromfd
     from samesock._socket import fromshare as fromshare
+    from samesock._socket import getaddrinfo as getaddrinfo
     from samesock._socket import socket as socket
     from samesock._socket import socketpair as socketpair
 
@@ -23,6 +38,20 @@ from socket import *  # type: ignore[assignment,no-redef,unused-ignore]
 from socket import SocketIO as SocketIO
 from socket import __all__ as _standard_names
 
+from samesock._constants import EAI_ADDRFAMILY as EAI_ADDRFAMILY
+from samesock._constants import EAI_AGAIN as EAI_AGAIN
+from samesock._constants import EAI_BADFLAGS as EAI_BADFLAGS
+from samesock._constants import EAI_FAIL as EAI_FAIL
+from samesock._constants import EAI_FAMILY as EAI_FAMILY
+from samesock._constants import EAI_MEMORY as EAI_MEMORY
+from samesock._constants import EAI_NODATA as EAI_NODATA
+from samesock._constants import EAI_NONAME as EAI_NONAME
+from samesock._constants import EAI_OVERFLOW as EAI_OVERFLOW
+from samesock._constants import EAI_SERVICE as EAI_SERVICE
+from samesock._constants import EAI_SOCKTYPE as EAI_SOCKTYPE
+from samesock._constants import EAI_SYSTEM as EAI_SYSTEM
+from samesock._constants import MSG_DONTWAIT as MSG_DONTWAIT
+from samesock._constants import MSG_NOSIGNAL as MSG_NOSIGNAL
 from samesock._family import AF_UNIX as AF_UNIX
 from samesock._passing import SCM_RIGHTS as SCM_RIGHTS
 from samesock._passing import recv_fds as recv_fds
@@ -31,6 +60,7 @@ from samesock._socket import create_connection as create_connection
 from samesock._socket import create_server as create_server
 from samesock._socket import fromfd as fromfd
 from samesock._socket import fromshare as fromshare
+from samesock._socket import getaddrinfo as getaddrinfo
 from samesock._socket import socket as socket
 from samesock._socket import socketpair as socketpair
 from samesock._version import __version__ as __version__
@@ -65,6 +95,20 @@ if _added:
 
 __all__ = [
     "AF_UNIX",
+    "EAI_ADDRFAMILY",
+    "EAI_AGAIN",
+    "EAI_BADFLAGS",
+    "EAI_FAIL",
+    "EAI_FAMILY",
+    "EAI_MEMORY",
+    "EAI_NODATA",
+    "EAI_NONAME",
+    "EAI_OVERFLOW",
+    "EAI_SERVICE",
+    "EAI_SOCKTYPE",
+    "EAI_SYSTEM",
+    "MSG_DONTWAIT",
+    "MSG_NOSIGNAL",
     "SCM_RIGHTS",
     "SocketIO",
     "create_connection",
@@ -72,6 +116,7 @@ __all__ = [
     "fromfd",
     "recv_fds",
     "send_fds",
+    "getaddrinfo",
     "socket",
     "socketpair",
     *_added,

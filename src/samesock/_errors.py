@@ -16,6 +16,7 @@ give: a program there sees one number from all of them. Either makes a `Blocking
 
 from __future__ import annotations
 
+import _socket
 import errno
 from typing import Final
 
@@ -133,6 +134,41 @@ POSIX_NAMES: Final[dict[int, str]] = {
     10112: "ECONNREFUSED",  # WSAEREFUSED
 }
 
+GAI_NAMES: Final[dict[int, str]] = {
+    8: "EAI_MEMORY",  # WSA_NOT_ENOUGH_MEMORY
+    10022: "EAI_BADFLAGS",  # WSAEINVAL
+    10044: "EAI_SOCKTYPE",  # WSAESOCKTNOSUPPORT
+    10047: "EAI_FAMILY",  # WSAEAFNOSUPPORT
+    10109: "EAI_SERVICE",  # WSATYPE_NOT_FOUND
+    11001: "EAI_NONAME",  # WSAHOST_NOT_FOUND
+    11002: "EAI_AGAIN",  # WSATRY_AGAIN
+    11003: "EAI_FAIL",  # WSANO_RECOVERY
+    11004: "EAI_NONAME",  # WSANO_DATA: the name is known and has no address; POSIX has one answer for both
+    # glibc's, which Wine lets through (seen: -9)
+    -1: "EAI_BADFLAGS",
+    -2: "EAI_NONAME",
+    -3: "EAI_AGAIN",
+    -4: "EAI_FAIL",
+    -5: "EAI_NONAME",  # EAI_NODATA, as WSANO_DATA
+    -6: "EAI_FAMILY",
+    -7: "EAI_SOCKTYPE",
+    -8: "EAI_SERVICE",
+    -9: "EAI_NONAME",  # EAI_ADDRFAMILY: the name has no address of that family
+    -10: "EAI_MEMORY",
+}
+"""What getaddrinfo() gives on Winsock, by POSIX's name."""
+
+_GAI_TEXTS: Final[dict[str, str]] = {
+    "EAI_AGAIN": "Temporary failure in name resolution",
+    "EAI_BADFLAGS": "Bad value for the flags",
+    "EAI_FAIL": "Non-recoverable failure in name resolution",
+    "EAI_FAMILY": "Address family not supported",
+    "EAI_MEMORY": "Memory allocation failure",
+    "EAI_NONAME": "Name or service not known",
+    "EAI_SERVICE": "Service not supported for the socket type",
+    "EAI_SOCKTYPE": "Socket type not supported",
+}
+
 UNKNOWN: Final = "EIO"
 """For a code that is not in the table: the errno that claims the least. CPython's own EINVAL would blame the
 caller.
@@ -233,3 +269,33 @@ def named_error(name: str, tried: str, filename: str | None = None, *, code: int
     if code is not None:
         made.winerror = code  # type: ignore[attr-defined,unused-ignore]
     return made
+
+
+def retold(error: OSError, tried: str) -> OSError:
+    """The same exception with a message that says what was being done; its words stay."""
+    if error.errno is not None and error.strerror:
+        error.strerror = f"{error.strerror.rsplit(' (', 1)[0]} ({tried})"
+        error.args = (error.errno, error.strerror)
+    return error
+
+
+def pending(code: int, tried: str) -> OSError:
+    """The exception for what `getsockopt(SO_ERROR)` gave: Winsock's own code there, an errno on POSIX."""
+    if code in POSIX_NAMES and code >= WINSOCK:
+        return error(code, tried)
+    return named_error(errno.errorcode.get(code, UNKNOWN), tried)
+
+
+WINSOCK: Final = 10000
+"""Where Winsock's codes begin; no POSIX system has so many errnos."""
+
+
+def timed_out() -> TimeoutError:
+    """What a time-out raises: the standard library's words, and no errno."""
+    return TimeoutError("timed out")
+
+
+def gai_error(name: str, tried: str) -> _socket.gaierror:
+    """What a failed name resolution raises: the errno is this platform's number for the EAI_ name."""
+    number: int = getattr(_socket, name, _socket.EAI_FAIL)
+    return _socket.gaierror(number, f"{_GAI_TEXTS.get(name, name)} ({tried})")

@@ -98,7 +98,7 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
         from samesock.unix.dispatch import receive_message, sender
 
         data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
-        return data, descriptors, told, sender(sock, end)
+        return data, descriptors, told, sender_of(sock, end)
     # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
     room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
     data, ancillary, told, address = _recvmsg(

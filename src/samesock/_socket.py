@@ -8,6 +8,7 @@ must never be put here: anything about one operating system or one transport.
 from __future__ import annotations
 
 import _socket as _c
+import contextlib
 import os
 import socket as _stdlib
 from _thread import get_ident
@@ -17,10 +18,15 @@ from samesock import _waking
 from samesock._family import AF_UNIX
 from samesock.unix import choosing, ends
 
-if TYPE_CHECKING:
-    pass
-
 _KERNEL = choosing.kernel_does_all()
+_WINSOCK = choosing.over_winsock()
+
+if TYPE_CHECKING or not _WINSOCK:
+    getaddrinfo = _stdlib.getaddrinfo
+else:
+    from samesock.winsock import resolution as _resolution
+
+    getaddrinfo = _resolution.getaddrinfo
 
 _CLOSE_ON_EXEC: int = getattr(_c, "MSG_CMSG_CLOEXEC", 0)
 _recvmsg: Any = getattr(_c.socket, "recvmsg", None)
@@ -105,6 +111,34 @@ def _kept_from_children(message: Any) -> Any:
     return message
 
 
+def _v6only_is_on() -> bool:
+    """Whether a new IPv6 socket refuses IPv4 here: FreeBSD's do, and Linux's with net.ipv6.bindv6only."""
+    try:
+        probe = _c.socket(_c.AF_INET6, _c.SOCK_DGRAM)
+    except OSError:
+        return False
+    try:
+        return bool(probe.getsockopt(_c.IPPROTO_IPV6, _c.IPV6_V6ONLY))
+    except OSError:
+        return False
+    finally:
+        probe.close()
+
+
+def _init_dual_stack(
+    self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+) -> None:
+    """Make the socket with IPV6_V6ONLY off, as RFC 3493 has it; OpenBSD lets nobody turn it off."""
+    _stdlib.socket.__init__(self, family, type, proto, fileno)
+    if fileno is None and family == _c.AF_INET6:
+        with contextlib.suppress(OSError):
+            self.setsockopt(_c.IPPROTO_IPV6, _c.IPV6_V6ONLY, 0)
+
+
+if _KERNEL and _v6only_is_on():
+    _KernelMethods.__init__ = _init_dual_stack  # type: ignore[method-assign]
+
+
 def _with_path(function: Any, sock: Any, address: Any) -> None:
     """Call a C method; ValueError for a NUL that C would cut the path at, and the path in what it raises."""
     is_unix = _c.socket.family.__get__(sock) == AF_UNIX
@@ -170,6 +204,21 @@ class socket(_Base):
         """`native`, or `emulated` for a Unix socket over TCP on loopback."""
         end = ends.get(self)
         return "native" if end is None else end.transport
+
+    def disconnect(self) -> None:
+        """Undo a datagram socket's connect: it has no peer again, and hears from everybody.
+
+        The port stays if it was bound; one that the system chose may be given back (Linux does so). A socket without a
+        peer stays as it is. Raises `OSError`: EOPNOTSUPP for a stream, EBADF for a closed socket.
+
+        Portability:
+            Linux, macOS, FreeBSD: native. Windows: native.
+
+        References: POSIX `connect` with AF_UNSPEC; Winsock `connect` with an address of zeros.
+        """
+        from samesock import _disconnecting
+
+        _disconnecting.disconnect(self)
 
     if not _KERNEL:
 
@@ -262,7 +311,11 @@ def create_connection(*args: Any, **kwargs: Any) -> socket:
 
     Arguments and errors are those of the standard library's function of this interpreter.
     """
-    return _ours(_stdlib.create_connection(*args, **kwargs))
+    if not _WINSOCK:
+        return _ours(_stdlib.create_connection(*args, **kwargs))
+    from samesock import _connections
+
+    return _connections.connection(socket, getaddrinfo, *args, **kwargs)
 
 
 def create_server(
@@ -275,8 +328,20 @@ def create_server(
 ) -> socket:
     """A listening stream socket bound to `address`: `(host, port)`, or a path with `family=AF_UNIX`.
 
-    Raises `OSError` naming the address; ValueError for options that do not go together, as the standard library does.
+    The port of a server that has ended can be taken at once, and a live one's cannot. Raises `OSError` naming the
+    address; ValueError for options that do not go together, as the standard library does.
     """
+    if family != AF_UNIX and _WINSOCK:
+        from samesock import _connections
+
+        return _connections.server(
+            socket,
+            address,
+            family=family,
+            backlog=backlog,
+            reuse_port=reuse_port,
+            dualstack_ipv6=dualstack_ipv6,
+        )
     if family != AF_UNIX or _KERNEL:
         return _ours(
             _stdlib.create_server(

@@ -24,8 +24,17 @@ EVERYWHERE = (
     "recv_fds",
     "SCM_RIGHTS",
 )
-OWN = {"socket", "socketpair", "create_server", "create_connection", "fromfd", "fromshare", "AF_UNIX"} | {
-    *("send_fds", "recv_fds")
+OWN = {
+    "socket",
+    "socketpair",
+    "create_server",
+    "create_connection",
+    "fromfd",
+    "fromshare",
+    "getaddrinfo",
+    "send_fds",
+    "recv_fds",
+    "AF_UNIX",
 }
 """The standard names behind which there is something of ours."""
 

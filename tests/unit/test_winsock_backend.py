@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from samesock.backend import _windows_life, winsock
+from samesock.backend import _windows_ioctls, _windows_life, winsock
 from samesock.backend import _windows_security as security
 from samesock.backend._security_descriptor import SYSTEM
 from samesock.ffi import BOOL, DWORD, INVALID_HANDLE_VALUE, LPCWSTR, LPVOID, Function
@@ -292,7 +292,7 @@ def test_refusal_comes_at_once() -> None:
 
 def test_preparing_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the quick refusal is unknown, preparing a client changes nothing and raises nothing."""
-    monkeypatch.setattr(winsock, "_has_quick_refusals", True)
+    monkeypatch.setattr(_windows_ioctls, "_unknown", set())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
         winsock.prepare_client(datagram)
 

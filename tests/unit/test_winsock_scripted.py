@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from samesock.backend import _windows_files, _windows_life, _windows_tables, winsock
+from samesock.backend import _windows_files, _windows_ioctls, _windows_life, _windows_tables, winsock
 from samesock.backend import _windows_security as security
 from samesock.backend._security_descriptor import ADMINISTRATORS, SYSTEM, sid_bytes
 from samesock.ffi import INVALID_HANDLE_VALUE, Function, Library
@@ -474,7 +474,7 @@ def test_long_descriptor(windows: Windows) -> None:
 
 def test_quick_refusals(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that does not know of quick refusals is asked once; another failure does not end the asking."""
-    monkeypatch.setattr(winsock, "_has_quick_refusals", True)
+    monkeypatch.setattr(_windows_ioctls, "_unknown", set())
     codes = [10022, 10045]
 
     def control(number: int, code: int, data: Any, size: int, *rest: Any) -> int:

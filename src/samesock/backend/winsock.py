@@ -9,7 +9,6 @@ of the emulation, and anything that only POSIX needs.
 from __future__ import annotations
 
 import _socket
-import ctypes
 import errno
 import select
 import struct
@@ -25,25 +24,13 @@ from samesock.backend._windows_files import (
     open_record,
     private_directory,
 )
+from samesock.backend._windows_ioctls import refuse_quickly
 from samesock.backend._windows_life import Hold, LifeTaken
 from samesock.backend._windows_tables import connection_owner, listener_owner, start_time
-from samesock.ffi import DWORD
-from samesock.ffi.ws2_32 import (
-    SIO_TCP_INITIAL_RTO,
-    SO_EXCLUSIVEADDRUSE,
-    SO_LINGER,
-    SOL_SOCKET,
-    TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS,
-    TCP_INITIAL_RTO_PARAMETERS,
-    TCP_INITIAL_RTO_UNSPECIFIED_RTT,
-    WSAEOPNOTSUPP,
-    ws2_32,
-)
+from samesock.ffi.ws2_32 import SO_EXCLUSIVEADDRUSE, SO_LINGER, SOL_SOCKET
 
 REFUSED_WHEN_FULL = True
 HANDSHAKE_IS_SYNCHRONOUS = False
-
-_has_quick_refusals = True
 
 
 def uid() -> int:
@@ -77,33 +64,8 @@ def prepare_listener(tcp: _socket.socket) -> None:
 
 
 def prepare_client(tcp: _socket.socket) -> None:
-    """Have a refusal come at once: Windows else repeats a refused SYN for about 2 s, even on loopback.
-
-    It is an option of Windows 10 1709 and later, and Wine has no need of it (a refusal comes at once there).
-    Where it is not known a connect is only slow to fail, so a failure to set it is no failure; it is not tried
-    again then, for the try alone is half of what making a socket costs under Wine.
-    """
-    global _has_quick_refusals  # noqa: PLW0603 -- what the system lacks is found out once
-    if not _has_quick_refusals:
-        return
-    quick = TCP_INITIAL_RTO_PARAMETERS(
-        TCP_INITIAL_RTO_UNSPECIFIED_RTT, TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS
-    )
-    size = ctypes.sizeof(quick)
-    failed = ws2_32.WSAIoctl(
-        tcp.fileno(),
-        SIO_TCP_INITIAL_RTO,
-        ctypes.byref(quick),
-        size,
-        None,
-        0,
-        ctypes.byref(DWORD()),
-        None,
-        None,
-    )
-
-    if failed and ws2_32.WSAGetLastError() == WSAEOPNOTSUPP:
-        _has_quick_refusals = False
+    """Have a refusal come at once: Windows else repeats a refused SYN for about 2 s, even on loopback."""
+    refuse_quickly(tcp.fileno())
 
 
 def abort_connect(number: int) -> None:

@@ -213,13 +213,13 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
-        return calls.recv(self, size, flags), _sender(self, end)
+        return calls.recv(self, size, flags), sender_of(self, end)
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
-        return calls.recv_into(self, buffer, nbytes, flags), _sender(self, end)
+        return calls.recv_into(self, buffer, nbytes, flags), sender_of(self, end)
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         end = _end_of(ref(self))
@@ -281,7 +281,7 @@ class MessageMethods:
         from samesock.unix.ancillary import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
-        return data, as_ancillary(descriptors), told, _sender(self, end)
+        return data, as_ancillary(descriptors), told, sender_of(self, end)
 
     def recvmsg_into(
         self: Any, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
@@ -301,7 +301,7 @@ class MessageMethods:
         size = sum(memoryview(buffer).nbytes for buffer in buffers)
         data, descriptors, told = receive_message(self, end, size, room_for(ancbufsize), flags)
         count = _scatter(data, buffers)
-        return count, as_ancillary(descriptors), told, _sender(self, end)
+        return count, as_ancillary(descriptors), told, sender_of(self, end)
 
 
 def _scatter(data: bytes, buffers: Any) -> int:
@@ -427,15 +427,12 @@ def _connect(sock: Any, end: Any, address: Any) -> None:
         _waking.leave(sock)
 
 
-def _sender(sock: Any, end: Any) -> Name | None:
+def sender_of(sock: Any, end: Any) -> Name | None:
     """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
     try:
         return end.getpeername(sock) or None
     except OSError:
         return None
-
-
-sender = _sender
 
 
 def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
@@ -452,9 +449,15 @@ def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_s
         raise
     finally:
         _waking.leave(sock)
+    return accepted_as(sock, number), address
+
+
+def accepted_as(sock: Any, number: int) -> _stdlib.socket:
+    """The socket that `sock` has accepted as `number`, of its plain class, in the mode that a new socket has."""
     cls = _plain_class(sock)
     accepted = cls.__new__(cls)
     _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)
-    if _socket.getdefaulttimeout() is None and calls.gettimeout(sock):
+    # Winsock's accepted sockets are non-blocking if the listener is, without their Python objects knowing (seen).
+    if _socket.getdefaulttimeout() is None and calls.gettimeout(sock) is not None:
         calls.settimeout(accepted, None)
-    return accepted, address
+    return accepted

@@ -3,8 +3,9 @@
 `samesock.socket` takes these classes of methods there, in front of those of `unix.dispatch`, to which they hand every
 AF_UNIX socket. Each file has one subject: `addresses` (bind, listen, accept, connect, names), `data` (send and recv),
 `messages` (sendmsg and recvmsg), `options`, `ending` (close, shutdown), and under them all `blocking`, through which
-every call goes that may block or fail. The functions of the system are in the replaceable table `calls`. What must
-never be put here: Unix sockets (`samesock.unix`), foreign declarations (`samesock.ffi`), and codes
+every call goes that may block or fail. Beside them: `connecting`, `binding`, `sending`, `receiving`, `waiting`,
+`resolution` (names), `failing` (what an error means). The functions of the system are in the replaceable table
+`calls`. What must never be put here: Unix sockets (`samesock.unix`), foreign declarations (`samesock.ffi`), and codes
 (`samesock._errors`).
 
 Everything here can be imported and driven on any system: the table's entries are `_socket.socket`'s own functions,

@@ -8,6 +8,8 @@ Code of this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`. W
 from __future__ import annotations
 
 import _socket
+import os
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +51,102 @@ class Calls:
         self.receive_vector: Any = _later("receive_vector", "recvmsg")
         self.receive_message: Any = _later("receive_message", "recvmsg")
         self.wait: Any = _wait
+        self.select: Callable[..., Any] = select.select
+        self.getaddrinfo: Callable[..., Any] = _socket.getaddrinfo
+        self.getservbyname: Callable[..., Any] = _socket.getservbyname
+        self.close_number: Callable[..., None] = _socket.close
+        self.twin = _twin
+        self.sharers_of_port = _sharers_of_port
+        self.get_handle_inheritable: Any = getattr(os, "get_handle_inheritable", os.get_inheritable)
+        self.protocol_of = protocol_of
+        is_winsock = hasattr(base, "share")
+        # The other kernels do these three by themselves.
+        self.refuse_quickly = _refuse_quickly if is_winsock else _nothing
+        self.report_unreachable = _report_unreachable if is_winsock else _nothing
+        self.ignore_expired = _ignore_expired if is_winsock else _nothing
+        self.disconnect = disconnect_winsock if is_winsock else _disconnect
+
+
+def _nothing(number: int, on: bool = False) -> None:
+    """For what a kernel needs no asking for."""
+
+
+def _refuse_quickly(number: int) -> None:
+    from samesock.backend import _windows_ioctls
+
+    _windows_ioctls.refuse_quickly(number)
+
+
+def _report_unreachable(number: int, on: bool = False) -> None:
+    from samesock.backend import _windows_ioctls
+
+    _windows_ioctls.report_unreachable(number, on)
+
+
+def _ignore_expired(number: int) -> None:
+    from samesock.backend import _windows_ioctls
+
+    _windows_ioctls.ignore_expired(number)
+
+
+def _twin(sock: Any) -> _socket.socket:
+    """A second object for the same socket, which never waits; detach it, never close it."""
+    base = _socket.socket
+    twin = base(
+        base.family.__get__(sock), base.type.__get__(sock), base.proto.__get__(sock), fileno=base.fileno(sock)
+    )
+    twin.settimeout(0)
+    return twin
+
+
+def _disconnect(sock: Any) -> None:
+    """POSIX's connect to AF_UNSPEC."""
+    from samesock.ffi import libc
+
+    libc.disconnect(_socket.socket.fileno(sock))
+
+
+def disconnect_winsock(sock: Any) -> None:
+    """Winsock's connect to an address of zeros.
+
+    MSDN has the socket's own family in it, which Wine takes for the loopback's address and connects to (seen on Wine
+    10). With family 0 Wine disconnects; a system that refuses that leaves the socket as it was, and is asked as MSDN
+    has it.
+    """
+    from samesock.ffi.ws2_32 import SOCKET_ERROR, ws2_32
+
+    family = _socket.socket.family.__get__(sock)
+    zeros = bytes(28 if family == _socket.AF_INET6 else 16)
+    number = _socket.socket.fileno(sock)
+    if ws2_32.connect(number, zeros, len(zeros)) == SOCKET_ERROR:
+        ws2_32.connect(number, family.to_bytes(2, "little") + zeros[2:], len(zeros))
+
+
+def protocol_of(number: int) -> tuple[int, int, int] | None:
+    """The family, type and protocol of a socket of Winsock's, bound or not; `None` if the number is no socket."""
+    import ctypes
+
+    from samesock.ffi.ws2_32 import SO_PROTOCOL_INFOW, SOCKET_ERROR, SOL_SOCKET, WSAPROTOCOL_INFOW, ws2_32
+
+    info = WSAPROTOCOL_INFOW()
+    size = ctypes.c_int(ctypes.sizeof(info))
+    if (
+        ws2_32.getsockopt(number, SOL_SOCKET, SO_PROTOCOL_INFOW, ctypes.byref(info), ctypes.byref(size))
+        == SOCKET_ERROR
+    ):
+        return None
+    return info.iAddressFamily, info.iSocketType, info.iProtocol
+
+
+def _sharers_of_port(kind: str, port: int) -> list[tuple[int, str]]:
+    """The process and the address of every socket of that kind ("tcp" or "udp") with that local port."""
+    import psutil
+
+    return [
+        (entry.pid or 0, entry.laddr.ip)
+        for entry in psutil.net_connections(kind)
+        if entry.laddr and entry.laddr.port == port
+    ]
 
 
 def _later(name: str, says: str) -> Any:

@@ -1,0 +1,134 @@
+"""connect(2) of an Internet socket: the wildcard address, quick refusals, and a connect that is under way.
+
+A second connect on a non-blocking socket tells how the first one stands, as on Linux: EALREADY while it is under way,
+its error once, or success once; after that EISCONN. Winsock's answers differ between its releases (WSAEALREADY,
+WSAEINVAL, WSAEISCONN, or a second attempt), so the state is asked of select() and SO_ERROR, and Winsock's connect is
+called only to begin. What must never be put here: AF_UNIX.
+"""
+
+from __future__ import annotations
+
+import _socket
+from typing import Any
+from weakref import WeakSet
+
+from samesock import _errors
+from samesock.winsock.blocking import call
+from samesock.winsock.calls import calls
+from samesock.winsock.failing import (
+    WSAEADDRNOTAVAIL,
+    WSAEINVAL,
+    WSAEWOULDBLOCK,
+    code_of,
+    told,
+)
+from samesock.winsock.waiting import settled
+
+WSAEALREADY = 10037
+
+_LOOPBACK = {_socket.AF_INET: "127.0.0.1", _socket.AF_INET6: "::1"}
+_WILDCARD = {_socket.AF_INET: "0.0.0.0", _socket.AF_INET6: "::"}
+
+_under_way: WeakSet[Any] = WeakSet()
+
+
+def connect(sock: Any, address: Any) -> None:
+    """Connect, as BSD does; the error's message names the address."""
+    if sock in _under_way:
+        _look(sock, address)
+        return
+    target = reachable(sock, address)
+    is_stream = calls.type(sock) == _socket.SOCK_STREAM
+    if is_stream and _is_loopback(target) and calls.fileno(sock) >= 0:
+        calls.refuse_quickly(calls.fileno(sock))
+    try:
+        call(calls.connect, sock, target)
+    except TimeoutError as error:
+        if error.errno is None:
+            _under_way.add(sock)  # the program has stopped waiting for it, and the system has not
+        raise told(sock, error, f"connecting to {address!r}") from None
+    except OSError as error:
+        raise _failed(sock, address, error) from None
+    if not is_stream:
+        calls.report_unreachable(calls.fileno(sock), True)
+
+
+def disconnect(sock: Any) -> None:
+    """Undo a datagram socket's connect."""
+    calls.disconnect(sock)
+    calls.report_unreachable(calls.fileno(sock), False)
+
+
+def check_settled(sock: Any) -> None:
+    """Nothing, or ENOTCONN's exception while a connect is under way."""
+    if sock in _under_way and not call(settled, sock, 0):
+        raise _errors.named_error("ENOTCONN", "a connect is under way")
+
+
+def reachable(sock: Any, address: Any) -> Any:
+    """The address, or the loopback's for the wildcard, as every BSD reads it; Windows answers WSAEADDRNOTAVAIL."""
+    if not isinstance(address, tuple) or len(address) < 2 or not isinstance(address[0], str):
+        return address
+    host = address[0]
+    family = calls.family(sock)
+    # Every spelling of the wildcard begins so, and few other addresses do.
+    if (host and host[0] not in "0:") or family not in _LOOPBACK:
+        return address
+    if host:
+        try:
+            found = calls.getaddrinfo(host, 0, family, _socket.SOCK_DGRAM, 0, _socket.AI_NUMERICHOST)
+        except OSError:
+            return address  # the system's own words for it come from the call
+        if found[0][4][0] != _WILDCARD[family]:
+            return address
+    return (_LOOPBACK[family], *address[1:])
+
+
+def _look(sock: Any, address: Any) -> None:
+    """How the connect that is under way stands; a blocking socket waits for its end."""
+    tried = f"connecting to {address!r}"
+    try:
+        is_settled = call(settled, sock, None if calls.gettimeout(sock) is None else 0)
+        code = calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR) if is_settled else 0
+    except OSError as error:
+        raise told(sock, error, tried) from None
+    if not is_settled:
+        raise _errors.named_error("EALREADY", tried, code=WSAEALREADY)
+    _under_way.discard(sock)
+    if code < _errors.WINSOCK:
+        calls.connect_ex(
+            sock, address
+        )  # POSIX's kernels keep this state, too, and are to know that it was told
+    if code:
+        raise _errors.pending(code, tried)
+
+
+def _failed(sock: Any, address: Any, error: OSError) -> OSError:
+    """The exception for a failed connect."""
+    tried = f"connecting to {address!r}"
+    code = code_of(error)
+    if isinstance(error, BlockingIOError):
+        _under_way.add(sock)
+        if code == WSAEWOULDBLOCK:
+            return _errors.named_error("EINPROGRESS", tried, code=code)
+    elif code == WSAEINVAL and _is_listening(sock):
+        return _errors.named_error("EISCONN", tried, code=code)
+    elif code == WSAEADDRNOTAVAIL and calls.type(sock) == _socket.SOCK_STREAM and _port(address) == 0:
+        return _errors.named_error("ECONNREFUSED", tried, code=code)  # nobody listens on port 0
+    return told(sock, error, tried)
+
+
+def _is_listening(sock: Any) -> bool:
+    try:
+        return bool(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+    except OSError:
+        return False
+
+
+def _is_loopback(address: Any) -> bool:
+    host = address[0] if isinstance(address, tuple) and address else None
+    return isinstance(host, str) and (host.startswith("127.") or host in ("localhost", "::1"))
+
+
+def _port(address: Any) -> Any:
+    return address[1] if isinstance(address, tuple) and len(address) > 1 else None

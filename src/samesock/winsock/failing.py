@@ -1,0 +1,71 @@
+"""What an error means where its code alone does not say: on a closed socket, on an unbound one, in a message.
+
+Every error that reaches a program from this package has POSIX's errno from `blocking`; here it is given the words that
+say what was tried, and set right where Winsock has one code for what BSD tells apart. What must never be put here: a
+retry.
+"""
+
+from __future__ import annotations
+
+import _socket
+from typing import Any
+
+from samesock import _errors
+from samesock.winsock.calls import calls
+
+WSAEBADF = 10009
+WSAEINVAL = 10022
+WSAEWOULDBLOCK = 10035
+WSAENOTSOCK = 10038
+WSAEMSGSIZE = 10040
+WSAEADDRNOTAVAIL = 10049
+WSAENETRESET = 10052
+WSAECONNRESET = 10054
+WSAENOBUFS = 10055
+WSAEISCONN = 10056
+WSAENOTCONN = 10057
+WSAESHUTDOWN = 10058
+WSAECONNREFUSED = 10061
+
+_CLOSED = (WSAEBADF, WSAENOTSOCK)
+
+
+def code_of(error: OSError) -> int:
+    """Winsock's code in an exception, 0 for none: outside Windows it is an attribute like any other."""
+    return getattr(error, "winerror", None) or 0
+
+
+def told(sock: Any, error: OSError, tried: str) -> OSError:
+    """The exception to raise for `error`: EBADF if the socket is closed, and with what was tried in its message."""
+    if isinstance(error, _socket.gaierror):
+        return _errors.gai_error(_errors.GAI_NAMES.get(error.errno or 0, "EAI_FAIL"), tried)
+    code = code_of(error)
+    if not code:
+        return error
+    if code in _CLOSED and calls.fileno(sock) < 0:
+        return _errors.named_error("EBADF", tried, code=code)
+    return _errors.retold(error, tried)
+
+
+def is_unbound(sock: Any) -> bool:
+    """Whether the socket has no address yet."""
+    try:
+        name = calls.getsockname(sock)
+    except OSError as error:
+        return code_of(error) == WSAEINVAL
+    return isinstance(name, tuple) and name[1] == 0
+
+
+def is_connected(sock: Any) -> bool:
+    """Whether the socket has a peer."""
+    try:
+        calls.getpeername(sock)
+    except OSError:
+        return False
+    return True
+
+
+def check_open(sock: Any) -> None:
+    """Nothing, or EBADF's exception: for what would ask the system about number -1."""
+    if calls.fileno(sock) < 0:
+        raise _errors.named_error("EBADF", "using a closed socket", code=WSAENOTSOCK)

@@ -1,0 +1,144 @@
+"""Datagrams, and the flags of recv that Winsock lacks.
+
+A datagram is received into room for the longest one. So it is never too long (Winsock then gives WSAEMSGSIZE in place
+of the sender), its real length is known, and what does not fit the caller's buffer is left out as on BSD. MSG_DONTWAIT
+looks first whether there is anything; of two threads that receive from one blocking socket, one can still wait for
+what the other one took. MSG_WAITALL asks again until everything has come, the stream has ended, or the time is over,
+which gives what came before it; with MSG_PEEK it means nothing here. What must never be put here: a stream's recv
+without flags (`data`).
+"""
+
+from __future__ import annotations
+
+import _socket
+from collections.abc import Callable
+from typing import Any
+
+from samesock import _errors
+from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
+from samesock.winsock import binding
+from samesock.winsock.blocking import call
+from samesock.winsock.calls import calls
+from samesock.winsock.failing import (
+    WSAECONNRESET,
+    WSAEINVAL,
+    WSAENETRESET,
+    WSAESHUTDOWN,
+    WSAEWOULDBLOCK,
+    code_of,
+    is_connected,
+    is_unbound,
+    told,
+)
+from samesock.winsock.waiting import Deadline, is_urgent, readable
+
+LONGEST = 65536
+"""No datagram of IPv4 or IPv6 is longer: 65,507 and 65,527 bytes after UDP's header."""
+
+_OURS = MSG_DONTWAIT | MSG_NOSIGNAL | _socket.MSG_WAITALL | _socket.MSG_TRUNC
+_ALL = _socket.MSG_WAITALL
+
+
+def recv(sock: Any, size: int, flags: int) -> bytes:
+    """recv() with flags, or of a datagram."""
+    if calls.type(sock) != _socket.SOCK_STREAM:
+        return datagram(sock, size, flags)[0]
+    if size < 0:
+        raise ValueError("negative buffersize in recv")
+    room = bytearray(size)
+    return bytes(memoryview(room)[: _stream_into(sock, memoryview(room), flags)])
+
+
+def recv_into(sock: Any, buffer: Any, nbytes: int, flags: int) -> int:
+    """recv_into() with flags, or of a datagram."""
+    room = room_in(buffer, nbytes)
+    if calls.type(sock) != _socket.SOCK_STREAM:
+        return datagram_into(sock, room, flags)[0]
+    return _stream_into(sock, room, flags)
+
+
+def room_in(buffer: Any, nbytes: int) -> memoryview:
+    """The bytes of the buffer that may be filled, as recv_into counts them."""
+    room = memoryview(buffer).cast("B")
+    if nbytes < 0:
+        raise ValueError("negative buffersize in recv_into")
+    if nbytes > len(room):
+        raise ValueError("nbytes is greater than the length of the buffer")
+    return room[: nbytes or None]
+
+
+def datagram(sock: Any, size: int, flags: int) -> tuple[bytes, Any]:
+    """One datagram, cut to `size`, and its sender; with MSG_TRUNC whole, so that its length is the real one."""
+    if size < 0:
+        raise ValueError("negative buffersize in recvfrom")
+    room = bytearray(LONGEST)
+    length, sender = _receive(sock, room, flags)
+    kept = length if flags & _socket.MSG_TRUNC else min(length, size)
+    return bytes(memoryview(room)[:kept]), sender
+
+
+def datagram_into(sock: Any, room: memoryview, flags: int) -> tuple[int, Any]:
+    """One datagram into `room`, how much of it fitted (with MSG_TRUNC its real length), and its sender."""
+    whole = bytearray(LONGEST)
+    length, sender = _receive(sock, whole, flags)
+    kept = min(length, len(room))
+    room[:kept] = memoryview(whole)[:kept]
+    return length if flags & _socket.MSG_TRUNC else kept, sender
+
+
+def _receive(sock: Any, room: bytearray, flags: int) -> tuple[int, Any]:
+    """One datagram. An error of an earlier one is told on a connected socket, and skipped on any other."""
+    deadline = Deadline(sock)
+    while True:
+        try:
+            return _now_or_then(sock, flags, calls.recvfrom_into, room, 0, flags & ~_OURS)  # type: ignore[no-any-return]
+        except OSError as error:
+            code = code_of(error)
+            if code == WSAESHUTDOWN:
+                return 0, None
+            if code == WSAEINVAL and is_unbound(sock) and binding.has_wildcard(sock):
+                call(calls.bind, sock, binding.wildcard(sock))  # BSD waits on it as on any other
+            elif code == WSAECONNRESET and is_connected(sock):
+                raise _errors.named_error("ECONNREFUSED", "receiving", code=code) from None
+            elif code not in (WSAECONNRESET, WSAENETRESET):
+                raise told(sock, error, "receiving") from None
+        deadline.wait(readable, sock)
+
+
+def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
+    """recv_into() of a stream with flags."""
+    rest = flags & ~_OURS
+    if flags & _socket.MSG_OOB and not call(is_urgent, sock):
+        raise _errors.named_error("EINVAL", "receiving urgent data where there are none")  # Wine would wait
+    deadline = Deadline(sock)
+    wants_all = flags & _ALL and not flags & (MSG_DONTWAIT | _socket.MSG_PEEK) and calls.gettimeout(sock) != 0
+    filled = 0
+    try:
+        filled = _now_or_then(sock, flags, calls.recv_into, room, 0, rest)
+        while wants_all and 0 < filled < len(room):
+            deadline.wait(readable, sock)
+            more = call(calls.recv_into, sock, room[filled:], 0, rest)
+            if not more:
+                break
+            filled += more
+    except OSError as error:
+        # What has come is given out first, as the kernel does; the next call meets the error again.
+        if not filled and code_of(error) != WSAESHUTDOWN:
+            raise told(sock, error, "receiving") from None
+    return filled
+
+
+def _now_or_then(sock: Any, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The call; with MSG_DONTWAIT at once or not at all, whatever the socket's mode."""
+    timeout = calls.gettimeout(sock)
+    if not flags & MSG_DONTWAIT or timeout == 0:
+        return call(function, sock, *arguments)
+    if timeout is None:
+        if not call(readable, sock, 0):
+            raise _errors.error(WSAEWOULDBLOCK, "receiving with MSG_DONTWAIT")
+        return call(function, sock, *arguments)
+    twin = calls.twin(sock)
+    try:
+        return call(function, twin, *arguments)
+    finally:
+        twin.detach()
