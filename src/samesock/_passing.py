@@ -95,7 +95,7 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
     if maxfds < 0:
         raise ValueError("negative number of descriptors in recv_fds()")
     if _ends and (end := _ends.get(ref(sock))) is not None:
-        from samesock.unix.dispatch import receive_message, sender
+        from samesock.unix.dispatch import receive_message, sender_of
 
         data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
         return data, descriptors, told, sender_of(sock, end)
