@@ -13,6 +13,8 @@ import pytest
 
 from conformance.ending import SECONDS, Blocked, Net, handler, press_ctrl_c, pressed_after
 
+pytestmark = pytest.mark.needs("interrupt")
+
 CALLS = [
     f"{method} {family}"
     for family in ("tcp", "unix")
@@ -31,7 +33,7 @@ def made(net, socket_dir):
 @pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
 @pytest.mark.parametrize("name", CALLS)
 def test_ctrl_c_ends_the_call(made: Net, name: str, timeout: float | None) -> None:
-    """Ctrl+C ends a call that blocks in the main thread, three times in a row, with KeyboardInterrupt."""
+    """signal(7): Ctrl+C ends a call that blocks in the main thread, three times in a row, with KeyboardInterrupt."""
     if timeout and name == "connect unix" and made.queue_answers():
         pytest.skip("unix-stream: a kernel whose full queue answers EAGAIN to a socket with a time-out")
     if timeout and name.startswith("sendall"):
@@ -46,7 +48,7 @@ def test_ctrl_c_ends_the_call(made: Net, name: str, timeout: float | None) -> No
 
 
 def test_ctrl_c_ends_small_sends(made: Net) -> None:
-    """Ctrl+C ends a small send that blocks because the peer has stopped reading."""
+    """signal(7): Ctrl+C ends a small send(2) that blocks because the peer has stopped reading."""
     one, _ = made.connection()
     with pressed_after(0.1), pytest.raises(KeyboardInterrupt):
         one.recv(1)
@@ -98,7 +100,7 @@ def test_a_handler_does_not_lengthen_the_time_out(made: Net, name: str) -> None:
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.35])
 @pytest.mark.parametrize("name", ["accept tcp", "accept unix", "recv tcp", "recv unix", "connect tcp"])
 def test_time_outs_are_exact(made: Net, name: str, seconds: float) -> None:
-    """A time-out is not early by more than a tick of 20 ms; of five one is late by no more than that."""
+    """settimeout(): a time-out is not early by more than a tick of 20 ms; of five one is late by no more than that."""
     _, call = made.call(name, seconds)
     took = []
     for _ in range(5):
@@ -111,7 +113,7 @@ def test_time_outs_are_exact(made: Net, name: str, seconds: float) -> None:
 
 
 def test_other_threads_are_left_alone(made: Net) -> None:
-    """Ctrl+C ends the main thread's recv; a sendall and a recv of other threads on the same socket go on."""
+    """signal(7): Ctrl+C ends the main thread's recv(2); a sendall and a recv of other threads on the same socket go on."""
     one, other = made.connection()
     third, fourth = made.connection()
     sending = Blocked(lambda: one.sendall(bytes(range(256)) * 40_000))
@@ -167,7 +169,7 @@ def in_turns(size: int) -> bytes:
 
 @pytest.mark.timeout(300)
 def test_200_interrupts_lose_nothing_that_comes(made: Net) -> None:
-    """A stream that is received under 200 interrupts whose handler returns is whole."""
+    """PEP 475: a stream that is received under 200 interrupts whose handler returns is whole."""
     one, other = made.connection()
     data = in_turns(1 << 20)
     presser = Presser(200)
@@ -192,7 +194,7 @@ def test_200_interrupts_lose_nothing_that_comes(made: Net) -> None:
 
 @pytest.mark.timeout(300)
 def test_200_exceptions_lose_nothing_that_comes(made: Net) -> None:
-    """200 times a recv that waits is ended by KeyboardInterrupt; what comes after each is received whole."""
+    """signal(7): 200 times a recv(2) that waits is ended by KeyboardInterrupt; what comes after each is received whole."""
     one, other = made.connection()
     for number in range(200):
         with pytest.raises(KeyboardInterrupt), pressed_after(0.002):
@@ -204,7 +206,7 @@ def test_200_exceptions_lose_nothing_that_comes(made: Net) -> None:
 
 @pytest.mark.timeout(300)
 def test_200_interrupts_send_nothing_twice(made: Net) -> None:
-    """What is sent under 200 interrupts whose handler returns arrives once, in order."""
+    """PEP 475: what is sent under 200 interrupts whose handler returns arrives once, in order."""
     one, other = made.connection()
     data = in_turns(16 << 20)
     presser = Presser(200)
@@ -234,7 +236,7 @@ def test_200_interrupts_send_nothing_twice(made: Net) -> None:
 
 
 def test_waiting_costs_nothing(made: Net) -> None:
-    """A call that waits uses no processor time: nothing polls."""
+    """recv(2): a call that waits uses no processor time, for nothing polls."""
     for name in ("recv tcp", "accept unix"):
         for timeout in (None, 60):
             _, call = made.call(name, timeout)

@@ -255,12 +255,11 @@ def test_time_outs(made):
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 65_536])
 def test_a_full_connection(made, size):
-    """A non-blocking send(2) takes a message whole or not at all: what was taken comes out, nothing else. (Of small
-    ones TCP takes more than this tries.)"""
+    """A non-blocking send(2) takes a message whole or not at all: what was taken comes out, and nothing else."""
     made.client.setblocking(False)
     sent = []
     with contextlib.suppress(BlockingIOError):
-        while len(sent) < 2000:
+        while len(sent) < 2000:  # of small ones TCP takes more than that
             message = os.urandom(size)
             made.client.send(message)
             sent.append(message)

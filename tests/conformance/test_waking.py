@@ -42,7 +42,7 @@ def made(net, socket_dir):
 @pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
 @pytest.mark.parametrize("name", CALLS)
 def test_close_with_wake(made: Net, name: str, timeout: float | None) -> None:
-    """close(wake=True) ends a call that blocks in another thread, and the number is closed when it has returned."""
+    """close(2) with wake=True ends a call that blocks in another thread, and the number is closed when it has returned."""
     if timeout and name == "connect unix" and made.queue_answers():
         pytest.skip("unix-stream: a kernel whose full queue answers EAGAIN to a socket with a time-out")
     if timeout and name.startswith("sendall"):
@@ -67,7 +67,7 @@ def test_close_with_wake(made: Net, name: str, timeout: float | None) -> None:
 
 @ours_alone
 def test_every_thread_is_woken(made: Net) -> None:
-    """close(wake=True) ends the calls of all threads."""
+    """close(2) with wake=True ends the calls of all threads."""
     sock, call = made.call("accept tcp")
     blocked = [Blocked(call) for _ in range(5)]
     sock.close(wake=True)
@@ -76,7 +76,7 @@ def test_every_thread_is_woken(made: Net) -> None:
 
 @ours_alone
 def test_close_with_wake_of_nobody(made: Net) -> None:
-    """Without anybody to wake it is a close; twice is once."""
+    """close(2) with wake=True and nobody to wake is a close; twice is once."""
     one, other = made.connection()
     one.close(wake=True)
     one.close(wake=True)
@@ -102,7 +102,7 @@ def test_a_plain_close_leaves_a_shared_connection_alone(made: Net, family: str) 
 
 @ours_alone
 def test_the_number_is_not_reused_under_a_blocked_call(made: Net) -> None:
-    """While threads close with wake and others make sockets, no call ends up at a stranger's socket."""
+    """close(2): while threads close with wake and others make sockets, no call ends up at a stranger's socket."""
     stop = threading.Event()
     wrong: list[object] = []
     strangers = 0
@@ -161,7 +161,7 @@ def test_shutdown_ends_an_accept(made: Net, how: str) -> None:
 
 
 def test_shutdown_for_reading_leaves_the_sender_alone(made: Net) -> None:
-    """SHUT_RD ends reading: a sendall of another thread goes on, and all of it arrives."""
+    """shutdown(2) for reading leaves a sendall of another thread alone, and all of it arrives."""
     one, other = made.connection()
     data = os.urandom(1 << 20) * 24
     sending = Blocked(lambda: one.sendall(data))
@@ -193,7 +193,7 @@ def test_sending_after_ones_own_shutdown(made: Net) -> None:
 
 @ours_alone
 def test_a_plain_close_under_a_recv(made: Net) -> None:
-    """After a plain close in another thread a recv that blocks ends when something comes, or at once with EBADF."""
+    """After a plain close(2) in another thread a recv that blocks ends when something comes, or at once with EBADF."""
     one, other = made.connection()
     blocked = Blocked(lambda: one.recv(1))
     one.close()
@@ -203,6 +203,6 @@ def test_a_plain_close_under_a_recv(made: Net) -> None:
 
 
 def test_wake_is_a_feature() -> None:
-    """`wake` is emulated everywhere, and `interrupt` is what Ctrl+C does here."""
+    """samesock.features() calls `wake` emulated everywhere, and `interrupt` what Ctrl+C does here."""
     assert samesock.features()["wake"] == "emulated"
     assert samesock.features()["interrupt"] == ("emulated" if choosing.over_winsock() else "native")

@@ -103,6 +103,9 @@ def test_the_key_is_the_users_alone(pair: Any, directory: Path) -> None:
     assert not list(directory.iterdir())
 
 
+@pytest.mark.fd_leaks(
+    "allow", kind="socket", reason="an offer that nobody takes is kept while its receiver lives"
+)
 def test_a_key_that_nobody_read_is_taken_back(pair: Any, directory: Path) -> None:
     """An end that is closed leaves no key behind."""
     one, _ = pair
@@ -151,6 +154,9 @@ def test_names_lead_nowhere_else(pair: Any, directory: Path) -> None:
         Path(path).unlink()
 
 
+@pytest.mark.fd_leaks(
+    "allow", kind="socket", reason="an offer that nobody takes is kept while its receiver lives"
+)
 def test_a_frame_thrown_back_is_plain(pair: Any) -> None:
     """A frame that the receiver sends back as it came does nothing at its sender."""
     one, other = pair

@@ -614,7 +614,9 @@ ARGUMENTS = [
 ]
 
 
-_ID = re.compile(r" at 0x[0-9a-f]+")  # of an object, and another one in each process that collects the tests
+_ID = re.compile(
+    r" at 0x[0-9A-Fa-f]+"
+)  # of an object, and another one in each process that collects the tests
 
 
 @against_kernel

@@ -37,6 +37,8 @@ class EndingMethods:
         Raises `ENOTCONN` without a peer. As on Linux a listener can be shut down for reading: each accept then raises
         `EINVAL`.
         """
+        if interrupter.signals_do_it:  # no Winsock underneath: its kernel ends the calls
+            return blocking.plain(calls.shutdown, self, how)  # type: ignore[no-any-return]
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         if stops_reading and _listens(self):
             _waking.ended[self] = "EINVAL"
@@ -57,8 +59,6 @@ def _listens(sock: Any) -> bool:
 
 def _end_calls(sock: Any, *, writers_too: bool) -> None:
     """Those that are in a call now. A thread that sends goes on where only reading has ended."""
-    if interrupter.signals_do_it:
-        return
     end = time.monotonic() + _END_SECONDS
     while time.monotonic() < end:
         readers = _waking.readers_of(sock)
