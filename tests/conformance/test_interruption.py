@@ -113,7 +113,7 @@ def test_time_outs_are_exact(made: Net, name: str, seconds: float) -> None:
 
 
 def test_other_threads_are_left_alone(made: Net) -> None:
-    """signal(7): Ctrl+C ends the main thread's recv(2); a sendall and a recv of other threads on the same socket go on."""
+    """signal(7): Ctrl+C ends the main thread's recv(2); other threads' calls on the same socket go on."""
     one, other = made.connection()
     third, fourth = made.connection()
     sending = Blocked(lambda: one.sendall(bytes(range(256)) * 40_000))

@@ -42,7 +42,7 @@ def made(net, socket_dir):
 @pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
 @pytest.mark.parametrize("name", CALLS)
 def test_close_with_wake(made: Net, name: str, timeout: float | None) -> None:
-    """close(2) with wake=True ends a call that blocks in another thread, and the number is closed when it has returned."""
+    """close(2) with wake=True ends a call that blocks in another thread, and then closes the number."""
     if timeout and name == "connect unix" and made.queue_answers():
         pytest.skip("unix-stream: a kernel whose full queue answers EAGAIN to a socket with a time-out")
     if timeout and name.startswith("sendall"):

@@ -38,7 +38,8 @@ class EndingMethods:
         `EINVAL`.
         """
         if interrupter.signals_do_it:  # no Winsock underneath: its kernel ends the calls
-            return blocking.plain(calls.shutdown, self, how)  # type: ignore[no-any-return]
+            blocking.plain(calls.shutdown, self, how)
+            return
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         if stops_reading and _listens(self):
             _waking.ended[self] = "EINVAL"
