@@ -194,7 +194,7 @@ def test_200_interrupts_lose_nothing_that_comes(made: Net) -> None:
 
 @pytest.mark.timeout(300)
 def test_200_exceptions_lose_nothing_that_comes(made: Net) -> None:
-    """signal(7): 200 times a recv(2) that waits is ended by KeyboardInterrupt; what comes after each is received whole."""
+    """signal(7): KeyboardInterrupt ends 200 recv(2) that wait, one by one; what comes after each is received whole."""
     one, other = made.connection()
     for number in range(200):
         with pytest.raises(KeyboardInterrupt), pressed_after(0.002):

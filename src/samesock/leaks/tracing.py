@@ -46,7 +46,7 @@ def stop() -> None:
 def _hear(event: str, args: tuple[Any, ...]) -> None:
     """The audit hook. It sees every event of the process, so what is not wanted leaves within one look-up."""
     # An interpreter that ends takes a module's names away, the private ones first, and goes on telling of events.
-    if not (_EVENTS and state and state.users):
+    if not _EVENTS or not state.users:
         return
     act = _EVENTS.get(event)
     if act is None or state.muted == threading.get_ident():
