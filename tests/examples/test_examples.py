@@ -137,6 +137,9 @@ def test_worker_pool_by_activation(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
+        listener.set_inheritable(
+            True
+        )  # an emulated one leaves a note for whoever will have nothing but its number
         # Between fork and exec a service manager's child knows its own number.
         line = [sys.executable, "-c", BECOME, str(listener.fileno()), str(EXAMPLES / "worker_pool.py")]
         process = subprocess.Popen(

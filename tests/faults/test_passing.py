@@ -20,6 +20,15 @@ from samesock.unix import dispatch, ends, frames, passing
 pytestmark = pytest.mark.needs("passing")
 
 
+@pytest.fixture(autouse=True)
+def taken_back() -> Iterator[None]:
+    """What a test has offered and nobody has taken would be kept while this process lives, which may be its taker."""
+    yield
+    offers = getattr(system.passing, "_in_flight", [])
+    while offers:
+        offers.pop().revoke()
+
+
 @pytest.fixture
 def pair(path: str, listener: samesock.socket) -> Iterator[tuple[samesock.socket, samesock.socket]]:
     """A client and the server's end of its connection."""

@@ -28,6 +28,15 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def taken_back() -> Iterator[None]:
+    """What a test has offered and nobody has taken would be kept while this process lives, which may be its taker."""
+    yield
+    offers = getattr(system.passing, "_in_flight", [])
+    while offers:
+        offers.pop().revoke()
+
+
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's private directory, for this test alone."""
