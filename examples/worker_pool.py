@@ -27,7 +27,7 @@ def listener_from_environment() -> socket.socket | None:
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):  # Not for our own children.
         os.environ.pop(name, None)
     os.set_inheritable(SD_LISTEN_FDS_START, False)
-    return socket.socket(fileno=SD_LISTEN_FDS_START)
+    return socket.socket(socket.AF_UNIX, fileno=SD_LISTEN_FDS_START)
 
 
 def start_worker(number: int, channel_path: str) -> subprocess.Popen[bytes]:
