@@ -96,6 +96,12 @@ def close_all(numbers: list[int]) -> None:
         fd.close(number)
 
 
+@pytest.mark.fd_leaks(
+    "allow", kind="pipe", reason="what a frame carries that nobody takes stays in its receiver"
+)
+@pytest.mark.fd_leaks(
+    "allow", kind="socket", reason="what a frame carries that nobody takes stays in its receiver"
+)
 def writer_has_gone(pipe: list[int]) -> bool:
     """Whether nobody has the pipe's writing end any more. Without a read that waits: one could not be ended."""
     assert len(pipe) == 1
@@ -126,6 +132,12 @@ def test_bytes_that_look_like_a_frame_do_nothing(pair, pipe):
     assert all_of(other, len(data)) == (data, [])
 
 
+@pytest.mark.fd_leaks(
+    "allow", kind="pipe", reason="what a frame carries that nobody takes stays in its receiver"
+)
+@pytest.mark.fd_leaks(
+    "allow", kind="socket", reason="what a frame carries that nobody takes stays in its receiver"
+)
 def test_a_frame_is_good_once(pair, pipe):
     """A frame that is sent again by somebody who has seen it is plain bytes."""
     one, other = pair
@@ -254,6 +266,12 @@ def test_no_room_leaves_nothing(pair, pipe):
     assert writer_has_gone(pipe)
 
 
+@pytest.mark.fd_leaks(
+    "allow", kind="pipe", reason="what a frame carries that nobody takes stays in its receiver"
+)
+@pytest.mark.fd_leaks(
+    "allow", kind="socket", reason="what a frame carries that nobody takes stays in its receiver"
+)
 def test_a_peer_that_does_not_take_a_begun_frame(pair, pipe, monkeypatch):
     """A non-blocking sender that cannot finish a frame ends the connection; it does not wait for ever."""
     monkeypatch.setattr(passing, "FINISH_SECONDS", 0.1)

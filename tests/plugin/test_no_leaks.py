@@ -342,3 +342,34 @@ def test_a_pipe_that_is_being_read_does_not_block() -> None:
     reader.join()
     for end in ends:
         os.close(end)
+
+
+def test_a_change_of_directory(tmp_path: Path) -> None:
+    """Changing the working directory, which is a handle on Windows, is no leak; a file opened meanwhile is one."""
+    before = Path.cwd()
+    with no_leaks():
+        os.chdir(tmp_path)
+        os.chdir(before)
+    try:
+        with pytest.raises(DescriptorLeak) as caught, no_leaks():
+            os.chdir(tmp_path)
+            kept = (tmp_path / "kept").open("w")
+        kept.close()
+        assert [finding.kind for finding in caught.value.findings] == ["file"]
+    finally:
+        os.chdir(before)
+
+
+def test_what_multiprocessing_keeps_to_share_sockets() -> None:
+    """The listener of multiprocessing's resource sharer, with all its handles, is nobody's leak."""
+    from multiprocessing import resource_sharer
+
+    by_object = getattr(resource_sharer, "DupSocket", None)  # on Windows; by its number elsewhere
+    with no_leaks():
+        one, other = socket.socketpair()
+        with one, other:
+            if by_object is not None:
+                by_object(one).detach().close()
+            else:
+                os.close(resource_sharer.DupFd(one.fileno()).detach())
+    resource_sharer.stop(timeout=20)

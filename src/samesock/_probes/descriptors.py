@@ -31,9 +31,15 @@ def inherit() -> Support:
             except OSError:
                 close()
                 raise
-            with twin:
-                if twin.getsockname() != sock.getsockname():
-                    return "absent"
+            try:
+                is_same = twin.getsockname() == sock.getsockname()
+            except OSError:
+                twin.detach()  # a Winsock that does not know the handle does not close it either
+                close()
+                raise
+            twin.close()
+            if not is_same:
+                return "absent"
     return "native"
 
 

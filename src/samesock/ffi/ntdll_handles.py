@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from samesock.ffi import BOOL, DWORD, HANDLE, LPVOID, NONZERO, ULONG, Function, Library
+from samesock.ffi import BOOL, DWORD, HANDLE, LPVOID, NEVER, NONZERO, ULONG, Function, Library
 
 # ntstatus.h
 STATUS_SUCCESS: Final = 0x00000000
@@ -81,6 +81,9 @@ class Ntdll(Library):
     )
     # Class 2, the type, never blocks. Class 1, the name, can block on a synchronous pipe that somebody reads.
     NtQueryObject: Function = Function(ULONG, HANDLE, ctypes.c_int, LPVOID, ULONG, LPVOID, fails=NONZERO)
+
+    # phnt's ntrtl.h: a pointer to the process environment block, no NTSTATUS
+    RtlGetCurrentPeb: Function = Function(ctypes.c_size_t, fails=NEVER)
 
     # ntifs.h. With an IO_STATUS_BLOCK and no event, so only for what answers at once.
     NtDeviceIoControlFile: Function = Function(

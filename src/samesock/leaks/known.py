@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-from samesock.fdtable import Identity, Key
+from samesock.fdtable import Identity, Key, describe
+from samesock.fdtable.current_directory import current_directory_handle
 from samesock.leaks.owners import FD, HANDLE, SOCKET
 
 
@@ -63,6 +64,22 @@ def log_handlers() -> tuple[object, ...]:
     return tuple(getattr(sys.modules.get("logging"), "_handlerList", ()))
 
 
+def _sharers_pipes(now: dict[Key, Identity]) -> list[Key]:
+    """On Windows the sharer listens at a named pipe, with several handles: one in its queue, one in its thread's own
+    variables, which no attribute tells. Its name does."""
+    address = attribute(sys.modules.get("multiprocessing.resource_sharer"), "_resource_sharer._address")
+    if not isinstance(address, str) or not address.startswith("\\\\.\\pipe"):
+        return []
+    return [key for key in now if key[0] == HANDLE and _path_of(key[1]) == address]
+
+
+def _path_of(number: int) -> str | None:
+    try:
+        return describe(number, HANDLE).path
+    except OSError:
+        return None  # gone meanwhile
+
+
 def known_descriptors(handlers: tuple[object, ...], now: dict[Key, Identity]) -> dict[Key, str]:
     """What is open, by the snapshot `now`, for a library's own lasting use, and for which.
 
@@ -74,6 +91,10 @@ def known_descriptors(handlers: tuple[object, ...], now: dict[Key, Identity]) ->
         number = number_of(attribute(sys.modules.get(place.module), place.path))
         if number is not None:
             found.update({(space, number): place.what for space in SPACES})
+    found.update(dict.fromkeys(_sharers_pipes(now), "multiprocessing's resource sharer"))
+    directory = current_directory_handle()
+    if directory is not None:
+        found[HANDLE, directory] = "the handle on the working directory"
     heap = attribute(sys.modules.get("multiprocessing.heap"), "BufferWrapper._heap._arenas")
     for arena in heap if isinstance(heap, list) else ():
         number = number_of(getattr(arena, "fd", None))

@@ -19,7 +19,7 @@ from samesock.unix.dispatch import Methods, accepted_as
 from samesock.winsock import adopting, binding, connecting
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
-from samesock.winsock.failing import WSAECONNRESET, WSAEINVAL, code_of, is_unbound, told
+from samesock.winsock.failing import WSAECONNRESET, WSAEINVAL, check_open, code_of, is_unbound, told
 from samesock.winsock.interrupting import prepare_to_block
 
 _end_of = ends.by_reference.get
@@ -94,6 +94,10 @@ class AddressMethods:
                 return errno.EWOULDBLOCK  # the time-out: what the standard library gives for it
             return error.errno
         return 0
+
+    def dup(self: Any) -> Any:
+        check_open(self)
+        return _stdlib.socket.dup(self)
 
     def getsockname(self: Any) -> Any:
         if _end_of(ref(self)) is not None:

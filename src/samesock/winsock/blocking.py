@@ -82,8 +82,8 @@ def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
             error = failure
         finally:
             _leave(sock)
-            if interrupter.striking:
-                interrupter.let_pass()
+            if interrupter.striking or interrupter.queued:
+                interrupter.let_pass(me)
         # A handler of Ctrl+C has run by now, or does when the loop turns: then its exception is the answer.
         if _reading_has_ended(error, sock, function):
             return _END[_name(function)]
@@ -106,6 +106,8 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
             error = failure
         finally:
             _leave(sock)
+            if interrupter.striking or interrupter.queued:
+                interrupter.let_pass(me)
         if _reading_has_ended(error, sock, function):
             return _END[_name(function)]
 
@@ -142,6 +144,8 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         _writers.pop(me, None)
         if me == interrupter.main:
             interrupter.writing = None
+            if interrupter.queued:
+                interrupter.let_pass(me)
     if getattr(error, "winerror", None) == _CANCELLED:
         raise _cut(sock, function) from None
     raise _translated(error, function, sock) from None
@@ -210,6 +214,8 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
         error = _errors.error(code, "connect()")
     finally:
         _leave(sock)
+        if interrupter.queued:
+            interrupter.let_pass(get_ident())
     if wants_number and error.errno is not None:
         return error.errno
     raise error
@@ -227,6 +233,8 @@ def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
         return bool(system.wait(reading, written, seconds))
     finally:
         _leave(sock)
+        if interrupter.queued:
+            interrupter.let_pass(me)
 
 
 def _wait(sock: Any, deadline: float | None, *, writing: bool) -> None:

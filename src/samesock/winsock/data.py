@@ -47,6 +47,8 @@ class DataMethods:
     def recv(self: Any, size: int, flags: int = 0, /) -> bytes:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv(self, size, flags)
+        if size < 0:  # before the wait for something to receive
+            raise ValueError("negative buffersize in recv")
         try:
             return blocking.read(calls.recv, self, size)  # type: ignore[no-any-return]
         except OSError as error:
@@ -57,6 +59,8 @@ class DataMethods:
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv_into(self, buffer, nbytes, flags)
+        if nbytes < 0:
+            raise ValueError("negative buffersize in recv_into")
         try:
             return blocking.read(calls.recv_into, self, buffer, nbytes)  # type: ignore[no-any-return]
         except OSError as error:

@@ -9,10 +9,11 @@ import _socket
 import time
 from typing import Any, Final
 
-from samesock import _waking
+from samesock import _errors, _waking
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.winsock import blocking
 from samesock.winsock.calls import calls
+from samesock.winsock.failing import is_connected
 from samesock.winsock.interrupting import interrupter
 
 _END_SECONDS: Final = 0.2
@@ -43,6 +44,12 @@ class EndingMethods:
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         if stops_reading and _listens(self):
             _waking.ended[self] = "EINVAL"
+            try:
+                calls.shutdown(self, how)
+            except OSError:
+                pass  # Winsock's own answer for a listener; Wine's refuses clients from now on, as Linux does
+        elif calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
+            raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
             blocking.plain(calls.shutdown, self, how)
             if not stops_reading:

@@ -25,7 +25,12 @@ WSAENOBUFS = 10055
 WSAEISCONN = 10056
 WSAENOTCONN = 10057
 WSAESHUTDOWN = 10058
+WSAETIMEDOUT = 10060
 WSAECONNREFUSED = 10061
+
+SOL_SOCKET = 0xFFFF
+SO_SNDTIMEO = 0x1005
+SO_RCVTIMEO = 0x1006
 
 _CLOSED = (WSAEBADF, WSAENOTSOCK)
 
@@ -44,7 +49,16 @@ def told(sock: Any, error: OSError, tried: str) -> OSError:
         return error
     if code in _CLOSED and calls.fileno(sock) < 0:
         return _errors.named_error("EBADF", tried, code=code)
+    if code == WSAETIMEDOUT and _has_a_time_of_the_systems(sock):
+        return _errors.named_error("EWOULDBLOCK", tried, code=code)  # what BSD gives after SO_RCVTIMEO
     return _errors.retold(error, tried)
+
+
+def _has_a_time_of_the_systems(sock: Any) -> bool:
+    try:
+        return any(calls.getsockopt(sock, SOL_SOCKET, option) for option in (SO_RCVTIMEO, SO_SNDTIMEO))
+    except OSError:
+        return False
 
 
 def is_unbound(sock: Any) -> bool:

@@ -77,10 +77,14 @@ class Interrupter:
             kernel32_waits.SleepEx(0, 1)
             self.queued = False
 
-    def let_pass(self) -> None:
-        """On return no strike is under way that took the caller's socket for the main thread's."""
+    def let_pass(self, thread: int) -> None:
+        """After a call: on return no strike is under way that took the caller's socket for the main thread's, and
+        nothing is queued for the main thread any more. It would end a later wait there, whosever that is: a
+        `select.select` was seen to fail with 995, on a socket that had got the number."""
         with self._lock:
-            pass
+            if self.queued and thread == self.main:
+                kernel32_waits.SleepEx(0, 1)
+                self.queued = False
 
     def cancel_for(self, thread: int, number: int) -> bool:
         """Have that thread (Windows' number, which is Python's, too) cancel what it has pending on the socket."""
