@@ -19,6 +19,11 @@ from samesock.unix import dispatch, ends, frames, passing
 
 pytestmark = pytest.mark.needs("passing")
 
+stays_with_its_receiver = pytest.mark.fd_leaks(
+    "allow",
+    reason="on Windows what a frame carries that nobody takes stays in its receiver, which is this process",
+)
+
 
 @pytest.fixture(autouse=True)
 def taken_back() -> Iterator[None]:
@@ -96,12 +101,6 @@ def close_all(numbers: list[int]) -> None:
         fd.close(number)
 
 
-@pytest.mark.fd_leaks(
-    "allow", kind="pipe", reason="what a frame carries that nobody takes stays in its receiver"
-)
-@pytest.mark.fd_leaks(
-    "allow", kind="socket", reason="what a frame carries that nobody takes stays in its receiver"
-)
 def writer_has_gone(pipe: list[int]) -> bool:
     """Whether nobody has the pipe's writing end any more. Without a read that waits: one could not be ended."""
     assert len(pipe) == 1
@@ -115,6 +114,7 @@ def writer_has_gone(pipe: list[int]) -> bool:
     return False
 
 
+@stays_with_its_receiver
 def test_bytes_that_look_like_a_frame_do_nothing(pair, pipe):
     """A frame with the right marker and a wrong MAC, with the marker of the other direction, or of another
     connection: all are delivered as the bytes they are."""
@@ -132,12 +132,6 @@ def test_bytes_that_look_like_a_frame_do_nothing(pair, pipe):
     assert all_of(other, len(data)) == (data, [])
 
 
-@pytest.mark.fd_leaks(
-    "allow", kind="pipe", reason="what a frame carries that nobody takes stays in its receiver"
-)
-@pytest.mark.fd_leaks(
-    "allow", kind="socket", reason="what a frame carries that nobody takes stays in its receiver"
-)
 def test_a_frame_is_good_once(pair, pipe):
     """A frame that is sent again by somebody who has seen it is plain bytes."""
     one, other = pair
@@ -151,6 +145,7 @@ def test_a_frame_is_good_once(pair, pipe):
     assert all_of(other, len(frame)) == (frame, [])
 
 
+@stays_with_its_receiver
 def test_an_earlier_frame_is_not_good_after_a_later_one(pair, pipe):
     """A frame that was held back until a later one has been taken is plain bytes."""
     one, other = pair
@@ -216,6 +211,7 @@ def test_the_beginning_of_a_marker_is_not_kept_for_ever(pair):
     assert other.recvmsg(10)[0] == marker[:3]
 
 
+@stays_with_its_receiver
 def test_a_sender_that_ends_in_the_middle_of_a_frame(pair, pipe):
     """The receiver sees the end, and of the descriptors those that had come whole are closed."""
     one, other = pair
@@ -266,12 +262,6 @@ def test_no_room_leaves_nothing(pair, pipe):
     assert writer_has_gone(pipe)
 
 
-@pytest.mark.fd_leaks(
-    "allow", kind="pipe", reason="what a frame carries that nobody takes stays in its receiver"
-)
-@pytest.mark.fd_leaks(
-    "allow", kind="socket", reason="what a frame carries that nobody takes stays in its receiver"
-)
 def test_a_peer_that_does_not_take_a_begun_frame(pair, pipe, monkeypatch):
     """A non-blocking sender that cannot finish a frame ends the connection; it does not wait for ever."""
     monkeypatch.setattr(passing, "FINISH_SECONDS", 0.1)
@@ -296,6 +286,7 @@ def test_a_peer_that_does_not_take_a_begun_frame(pair, pipe, monkeypatch):
     assert samesock.recv_fds(other, 100, 1)[:2] == (b"", [])
 
 
+@stays_with_its_receiver
 def test_a_plain_recv_gets_bytes_that_tell_nothing(pair, pipe, socket_dir):
     """A recv in the place of recvmsg gets the frame's bytes, in which no path and no secret can be read."""
     one, other = pair

@@ -33,11 +33,11 @@ def inherit() -> Support:
                 raise
             try:
                 is_same = twin.getsockname() == sock.getsockname()
+                twin.close()
             except OSError:
-                twin.detach()  # a Winsock that does not know the handle does not close it either
-                close()
+                twin.detach()
+                close()  # Wine's Winsock tells such a handle's name, and refuses to close it
                 raise
-            twin.close()
             if not is_same:
                 return "absent"
     return "native"

@@ -54,11 +54,8 @@ def connect(sock: Any, address: Any) -> None:
 
 
 def disconnect(sock: Any) -> None:
-    """Undo a datagram socket's connect. It keeps the port that it has been heard at."""
-    name = calls.getsockname(sock)
+    """Undo a datagram socket's connect."""
     calls.disconnect(sock)
-    if calls.getsockname(sock)[1] != name[1]:
-        calls.bind(sock, name)  # a kernel that lets go of a port that it chose itself
     calls.report_unreachable(calls.fileno(sock), False)
 
 

@@ -44,10 +44,6 @@ class EndingMethods:
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         if stops_reading and _listens(self):
             _waking.ended[self] = "EINVAL"
-            try:
-                calls.shutdown(self, how)
-            except OSError:
-                pass  # Winsock's own answer for a listener; Wine's refuses clients from now on, as Linux does
         elif calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
