@@ -125,7 +125,7 @@ def run_patiently(
 
 def run_suite(session: nox.Session, *command: str, workers: int, external: bool = False) -> None:
     """Run the whole suite, several tests at once, under its own leak check."""
-    together = (f"--numprocesses={workers}", "--dist=worksteal")
+    together = (f"--numprocesses={workers}", "--dist=worksteal", "--durations=15")
     run_patiently(session, *command, "--fd-leaks=error", together=together, external=external)
 
 
