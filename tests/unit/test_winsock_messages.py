@@ -232,7 +232,7 @@ def test_modes(stack: contextlib.ExitStack) -> None:
     receiver, _ = datagrams(stack)
     one, _ = streams(stack)
     for sock in (receiver, one):
-        for timeout, flags in ((0.0, 0), (None, names.MSG_DONTWAIT), (SECONDS, names.MSG_DONTWAIT)):
+        for timeout, flags in ((0.0, 0), (None, samesock.MSG_DONTWAIT), (SECONDS, samesock.MSG_DONTWAIT)):
             sock.settimeout(timeout)
             with pytest.raises(BlockingIOError):
                 sock.recvmsg(9, 0, flags)
@@ -254,7 +254,7 @@ def test_a_full_stream(stack: contextlib.ExitStack) -> None:
     with pytest.raises(TimeoutError):
         while True:
             sent += one.sendmsg(piece)
-    for timeout, flags in ((0.0, 0), (None, names.MSG_DONTWAIT)):
+    for timeout, flags in ((0.0, 0), (None, samesock.MSG_DONTWAIT)):
         one.settimeout(timeout)
         with pytest.raises(BlockingIOError):
             while True:
@@ -359,8 +359,8 @@ def send_slowly(sock: Any, parts: tuple[bytes, ...]) -> None:
 def test_nosignal_is_taken(stack: contextlib.ExitStack) -> None:
     """MSG_NOSIGNAL is a flag that every send takes."""
     one, other = streams(stack)
-    assert one.sendmsg([b"x"], [], names.MSG_NOSIGNAL) == 1
-    assert other.recvmsg(9, 0, names.MSG_NOSIGNAL)[0] == b"x"
+    assert one.sendmsg([b"x"], [], samesock.MSG_NOSIGNAL) == 1
+    assert other.recvmsg(9, 0, samesock.MSG_NOSIGNAL)[0] == b"x"
 
 
 def test_a_blocked_call_lets_others_run(stack: contextlib.ExitStack) -> None:
@@ -879,7 +879,7 @@ def test_what_is_passed_to_winsock(script: Script, stack: contextlib.ExitStack) 
 
     script.then("WSASendMsg", 0, effect=effect)
     target = receiver.getsockname()
-    assert sender.sendmsg([], [], names.MSG_NOSIGNAL | names.MSG_DONTWAIT, target) == 0
+    assert sender.sendmsg([], [], samesock.MSG_NOSIGNAL | samesock.MSG_DONTWAIT, target) == 0
     assert script.finished()
 
 

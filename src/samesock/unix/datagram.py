@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
+from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import NO_UID, OpenRecord, Owner, system
 from samesock.unix import Name, letters, rendezvous
@@ -25,7 +26,7 @@ from samesock.unix.calls import calls
 from samesock.unix.connecting import open_living, refusal
 from samesock.unix.emulated import EmulatedEnd, _number, _path_of
 from samesock.unix.letters import Heard, Letter
-from samesock.unix.messages import MSG_DONTWAIT, Message
+from samesock.unix.messages import Message
 from samesock.unix.outbox import Full, Gone, Outbox
 from samesock.unix.rendezvous import Record
 

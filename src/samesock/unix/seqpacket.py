@@ -16,13 +16,14 @@ import threading
 import time
 from typing import Final
 
+from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import system
 from samesock.unix import Name
 from samesock.unix.adoption import State
 from samesock.unix.calls import calls, twin
 from samesock.unix.emulated import EmulatedEnd, _number
-from samesock.unix.messages import MSG_DONTWAIT, MSG_EOR, Message
+from samesock.unix.messages import MSG_EOR, Message
 
 LONGEST_MESSAGE: Final = 65_536
 SEND_BUFFER: Final = 262_144

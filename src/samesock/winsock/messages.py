@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import ref
 
+from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
 from samesock.winsock import beside, blocking, control, sockaddr
 from samesock.winsock.calls import calls
-from samesock.winsock.names import MSG_DONTWAIT, MSG_NOSIGNAL
 
 MOST_BUFFERS: Final = 1024
 """POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
