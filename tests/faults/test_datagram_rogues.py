@@ -22,7 +22,7 @@ import pytest
 
 import samesock
 from faults.strangers import record_at
-from samesock.unix import letters, rendezvous
+from samesock.unix import ends, letters, rendezvous
 from samesock.unix.datagram import DatagramEnd
 from samesock.unix.letters import Heard, Letter
 from samesock.unix.rendezvous import Record
@@ -205,6 +205,23 @@ def test_a_letter_is_taken_once(path: str, receiver: samesock.socket, rogue: soc
     for data in (first, second, first):
         rogue.sendto(data, (LOCALHOST, record.port))
         nothing_there(receiver)
+
+
+def test_a_letter_of_the_future_silences_nobody(
+    path: str, receiver: samesock.socket, rogue: socket.socket
+) -> None:
+    """Who may send cannot keep others from being heard, by stamps that nobody's clock has reached: not even when the
+    receiver has forgotten its sessions."""
+    record = record_at(path)
+    end = ends.get(receiver)
+    assert isinstance(end, DatagramEnd)
+    for session in range(3):
+        posted(record, rogue, letter(stamp=2**64 - 1, session=bytes([session] * 16)))
+        nothing_there(receiver)
+    heard = end._box.heard
+    for number in range(letters.REMEMBERED_SESSIONS + 1):
+        heard.take(letter(session=number.to_bytes(16, "little"), stamp=1))
+    assert arrives(receiver, path)
 
 
 def test_a_letter_is_not_for_another_receiver(

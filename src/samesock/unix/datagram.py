@@ -37,6 +37,10 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 DRAIN_SECONDS: Final = 0.02
 """How long one look may go on throwing nonsense away before the caller's time is looked at."""
 
+AHEAD_NANOSECONDS: Final = 1_000_000_000
+"""How far a stamp may be before this machine's clock, which is the sender's, too. Whoever may send could else have
+4,096 sessions of the far future forgotten, and no new sender would ever be heard again."""
+
 _MSG_OOB = _socket.MSG_OOB
 _MSG_PEEK = _socket.MSG_PEEK
 _NOBODY_THERE = {errno.ECONNREFUSED, errno.ECONNRESET, 10052, 10054, 10061}
@@ -383,7 +387,9 @@ class DatagramEnd(EmulatedEnd):
         """The letter in a datagram, if it is one for the program; the others are answered as they deserve."""
         box, record = self._box, self.state.record
         letter = None if record is None else letters.read(record, source, data)
-        if letter is None or not box.heard.is_new(letter) or not self._may_send(source):
+        if letter is None or letter.stamp > time.perf_counter_ns() + AHEAD_NANOSECONDS:
+            return None
+        if not box.heard.is_new(letter) or not self._may_send(source):
             return None
         if letter.kind != letters.MESSAGE or letter.stamp < box.void_before:
             self._taken(udp, source, letter, letters.TAKEN)
