@@ -477,6 +477,21 @@ def test_records_that_make_no_sense(pair):
         assert samesock.recv_fds(other, 1, 1)[:2] == (b"x", [])
 
 
+def test_nothing_goes_to_a_process_that_is_only_claimed(pair, pipe):
+    """A client that has left may have named any process: its word alone has nothing put into that one."""
+    one, other = pair
+    one.close()
+    end = time.monotonic() + 20
+    while samesock.peercred(other).trust != "claimed":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert samesock.peercred(other).pid == os.getpid()
+    with pytest.raises(BrokenPipeError):
+        samesock.send_fds(other, [b"x"], [pipe[1]])
+    os.close(pipe.pop())
+    assert writer_has_gone(pipe)
+
+
 def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):
     """Descriptors for a process that this one gave the other end to, and that has ended, are EPIPE."""
     one, _ = pair

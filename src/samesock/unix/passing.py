@@ -127,9 +127,13 @@ class Passage:
                 raise named_error("EPIPE", f"{_SENDING}: process {pid}, which had the other end, has ended")
             return pid
         try:
-            return end.peercred(sock).pid
+            peer = end.peercred(sock)
         except OSError:
             return None
+        if peer.trust == "claimed":
+            # A client could have the descriptors put into whatever process it names, and leave.
+            raise named_error("EPIPE", f"{_SENDING}: the kernel knows no process that has the other end")
+        return peer.pid
 
     def _send_frame(self, sock: _socket.socket, data: bytes, flags: int, offer: Any) -> None:
         """Send it whole. Half a frame would spoil the stream, so once begun it is finished, or the connection ends."""
