@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket as stdlib
 import threading
@@ -241,6 +242,20 @@ def test_no_room_leaves_nothing(pair, pipe):
             one.send(b"." * 65536)
     with pytest.raises(BlockingIOError):
         samesock.send_fds(one, [b"x"], [pipe[1]])
+    os.close(pipe.pop())
+    assert writer_has_gone(pipe)
+
+
+def test_more_than_a_receiver_takes_for_a_frame(pair, pipe, monkeypatch):
+    """Descriptors of which there is too much to tell are EMSGSIZE, and none is left anywhere."""
+    one, other = pair
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "LARGEST_BODY", 64)
+        with pytest.raises(OSError, match="tell of them") as caught:
+            samesock.send_fds(one, [b"x"], [pipe[1]] * 3)
+    assert caught.value.errno == errno.EMSGSIZE
+    one.send(b"y")
+    assert samesock.recv_fds(other, 10, 3)[:2] == (b"y", [])
     os.close(pipe.pop())
     assert writer_has_gone(pipe)
 

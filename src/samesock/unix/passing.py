@@ -104,6 +104,9 @@ class Passage:
                     instance, self._counter, offer.target, offer.target_start, 0, 0, len(first)
                 )
                 frame = frames.encode(key, head, records)
+                if len(frame) > frames.HEAD_SIZE + frames.LARGEST_BODY:
+                    # The receiver would take it for plain bytes, and nobody would close what it has been given.
+                    raise named_error("EMSGSIZE", f"{_SENDING}: {len(frame)} bytes tell of them")
             except BaseException:
                 offer.revoke()
                 raise
