@@ -24,6 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samesock
+from samesock import _waking
+from samesock.backend import system
 from samesock.unix import choosing, dispatch
 from samesock.winsock import beside, control, messages, names, sockaddr, vectors
 from samesock.winsock.calls import calls
@@ -944,4 +946,31 @@ def test_addresses_go_there_and_back(v4: Any, v6: Any, port: int, flow: int, sco
 
 def test_the_table_is_the_one_that_is_used() -> None:
     """The entries of the package's table are what the methods call."""
-    assert {"send_vector", "send_message", "receive_vector", "receive_message", "wait"} <= vars(calls).keys()
+    assert {"send_vector", "send_message", "receive_vector", "receive_message"} <= vars(calls).keys()
+
+
+def test_a_wait_after_another_thread_took_it(
+    stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recvmsg with a time-out, whose message another thread has taken, waits on where close(wake=True) finds it."""
+    one, other = streams(stack)
+    one.sendall(b"x")
+    receive, tries, found = calls.receive_vector, [], []
+
+    def recvmsg(sock: Any, *arguments: Any) -> Any:
+        tries.append(sock)
+        if len(tries) == 1:
+            raise BlockingIOError(errno.EAGAIN, "another thread has taken it")
+        return receive(sock, *arguments)
+
+    def wait(*arguments: Any) -> Any:
+        if tries:
+            found.append(other in _waking.readers.values())
+        return ask(*arguments)
+
+    ask = system.wait
+    monkeypatch.setattr(calls, "receive_vector", recvmsg)
+    monkeypatch.setattr(system, "wait", wait)
+    assert other.recvmsg(10)[0] == b"x"
+    assert found
+    assert all(found)

@@ -18,7 +18,7 @@ from weakref import ref
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
-from samesock.winsock import beside, blocking, control, sockaddr
+from samesock.winsock import beside, blocking, control, sockaddr, waiting
 from samesock.winsock.calls import calls
 
 MOST_BUFFERS: Final = 1024
@@ -249,8 +249,9 @@ def _is_connected(sock: Any) -> bool:
 def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """Make the call as the socket's mode has it: without end, at once, or until the time-out has passed."""
     timeout = calls.gettimeout(sock)
+    ready = waiting.writable if writing else waiting.readable
     if flags & MSG_DONTWAIT and timeout != 0:
-        if not calls.wait(sock, writing, 0.0):
+        if not ready(sock, 0):
             raise named_error("EWOULDBLOCK", f"{function.__name__}() with MSG_DONTWAIT", code=_WSAEWOULDBLOCK)
         return blocking.call(function, sock, *arguments)
     if not timeout:
@@ -261,7 +262,7 @@ def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *a
             return blocking.call(function, sock, *arguments)
         except BlockingIOError:
             left = deadline - time.monotonic()
-            if left <= 0 or not blocking.call(calls.wait, sock, writing, left):
+            if left <= 0 or not blocking.call(ready, sock, left):
                 raise TimeoutError("timed out") from None
 
 
