@@ -337,6 +337,30 @@ def test_a_flood_of_the_senders_port_keeps_it_from_nothing(
             assert receiver.recv(10) == b"%d" % n
 
 
+def test_a_handler_of_a_signal_uses_the_socket_of_the_call_it_came_into(
+    path: str, receiver: samesock.socket
+) -> None:
+    """A send or recv that begins in the middle of another one, in the same thread, is no deadlock."""
+    done = threading.Event()
+
+    def handled() -> None:
+        with samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as sender:
+            sender.settimeout(20)
+            sender.sendto(b"first", path)
+            for sock in (sender, receiver):
+                end = ends.get(sock)
+                assert isinstance(end, DatagramEnd)
+                with end._box.mutex, end._box.outbox()._mutex:
+                    sock.sendto(b"in between", path)
+            with contextlib.suppress(BlockingIOError):
+                sender.recv(10, samesock.MSG_DONTWAIT)
+        done.set()
+
+    threading.Thread(target=handled, daemon=True).start()
+    assert done.wait(20)
+    assert [receiver.recv(20) for _ in range(3)] == [b"first", b"in between", b"in between"]
+
+
 def test_what_was_dropped_does_not_stop_the_sender(
     path: str, receiver: samesock.socket, rogue: socket.socket
 ) -> None:

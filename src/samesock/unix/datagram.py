@@ -88,7 +88,7 @@ class _Mailbox:
     """What the duplicates of one datagram socket share, beside its `State`."""
 
     def __init__(self) -> None:
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()  # for a signal's handler that uses the socket in the middle of a call
         self.heard = Heard()
         self.holders = 0
         self.peer: _Receiver | None = None
