@@ -20,6 +20,7 @@ from samesock._errors import named_error
 from samesock.unix import dispatch, ends
 from samesock.winsock import beside, blocking, control, sockaddr, waiting
 from samesock.winsock.calls import calls
+from samesock.winsock.failing import is_connected
 
 MOST_BUFFERS: Final = 1024
 """POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
@@ -148,7 +149,7 @@ def _sent_message(sock: Any, views: list[memoryview], encoded: bytes, flags: int
                 raise named_error("EDESTADDRREQ", "sendmsg()", code=code) from None
             if code not in _ICMP_ERRORS:
                 raise
-            if _is_connected(sock):
+            if is_connected(sock):
                 raise named_error("ECONNREFUSED", "sendmsg()", code=code) from None
 
 
@@ -229,21 +230,13 @@ def _taken(sock: Any, stream: bool, views: list[memoryview], plain: int, flags: 
             if code not in _ICMP_ERRORS or stream:
                 raise
             # An ICMP error that some earlier datagram of this socket has caused.
-            if _is_connected(sock):
+            if is_connected(sock):
                 raise named_error("ECONNREFUSED", "recvmsg()", code=code) from None
 
 
 def _is_stream(sock: Any) -> bool:
     """Whether the socket is a stream; all others keep their messages apart."""
     return int(calls.type(sock)) & 0xF == _socket.SOCK_STREAM
-
-
-def _is_connected(sock: Any) -> bool:
-    try:
-        calls.getpeername(sock)
-    except OSError:
-        return False
-    return True
 
 
 def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:
