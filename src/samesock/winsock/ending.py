@@ -6,6 +6,7 @@ What must never be put here: the frame around a call (`blocking`), and closing i
 from __future__ import annotations
 
 import _socket
+import contextlib
 import time
 from typing import Any, Final
 
@@ -41,6 +42,10 @@ class EndingMethods:
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         if stops_reading and is_listening(self):
             _waking.ended[self] = "EINVAL"
+            with contextlib.suppress(
+                OSError
+            ):  # Winsock: WSAENOTCONN; a kernel that can turns callers away now
+                calls.shutdown(self, how)
         else:
             blocking.plain(calls.shutdown, self, how)
             if not stops_reading:
