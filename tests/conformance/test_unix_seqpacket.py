@@ -255,8 +255,8 @@ def test_time_outs(made):
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 65_536])
 def test_a_full_connection(made, size):
-    """A non-blocking send(2) takes a message whole or not at all: what was taken comes out, nothing else. (Of small
-    ones TCP takes more than this tries.)"""
+    """A non-blocking send(2) takes a message whole or not at all: what was taken comes out, nothing else; of small
+    ones TCP takes more than this tries."""
     made.client.setblocking(False)
     sent = []
     with contextlib.suppress(BlockingIOError):
