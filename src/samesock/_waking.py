@@ -75,6 +75,16 @@ _NOBODY = _Nobody()
 def leave(sock: Any) -> None:
     """This thread is out of its call. The last one to leave closes what its closer could not."""
     readers.pop(get_ident(), None)
+    _close_if_last(sock)
+
+
+def leave_writing(sock: Any) -> None:
+    """The same for a call that sends."""
+    writers.pop(get_ident(), None)
+    _close_if_last(sock)
+
+
+def _close_if_last(sock: Any) -> None:
     if _orphans and sock in _orphans and not others_in(sock):
         number = _orphans.pop(sock, None)
         if number is not None:

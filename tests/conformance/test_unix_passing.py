@@ -80,6 +80,15 @@ def test_a_pipe_arrives(pair, pipe, net):
         fd.close(number)
 
 
+def test_a_plain_recv_gets_the_bytes_alone(pair, pipe, net):
+    """unix(7): where recv(2) is called in place of recvmsg(2), the bytes come alone and the descriptors are closed."""
+    one, other = pair
+    net.send_fds(one, [b"here"], [pipe[1]])
+    assert other.recv(4096) == b"here"
+    os.close(pipe.pop())
+    assert ends_of_pipe(pipe)
+
+
 def test_both_directions(pair, pipe, net):
     """Either end may send descriptors."""
     for one, other in (pair, pair[::-1]):

@@ -363,14 +363,38 @@ def test_half_a_message_keeps_nobody_waiting(packets, made):
 
 
 @ours_alone
-def test_no_message_at_all(packets, made):
+@pytest.mark.parametrize("flags", [0, samesock.MSG_PEEK], ids=["taken", "peeked"])
+def test_no_message_at_all(packets, made, flags):
     """A peer that sends what is no frame ends its own connection, and fills nobody's memory."""
     if not packets.is_emulated():
         pytest.skip("unix-seqpacket is native here")
     from samesock.unix.calls import calls
 
     calls.send(made.client, b"\xff\xff\xff\x7f")
-    assert errno_of(made.server.recv, 10) == errno.ECONNRESET
+    assert errno_of(made.server.recv, 10, flags) == errno.ECONNRESET
+
+
+@ours_alone
+def test_no_half_message_is_left(packets, made, monkeypatch):
+    """An exception in the middle of a send ends the connection: what is sent later is never the rest of it."""
+    if not packets.is_emulated():
+        pytest.skip("unix-seqpacket is native here")
+    from samesock.unix import seqpacket
+
+    send, tries = seqpacket.calls.send, []
+
+    def half(sock, data):
+        tries.append(data)
+        if len(tries) == 2:
+            raise KeyboardInterrupt
+        return send(sock, data[:3])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seqpacket.calls, "send", half)
+        with pytest.raises(KeyboardInterrupt):
+            made.client.send(b"secret")
+    assert errno_of(made.client.send, b"\x02\0\0\0no") == errno.EPIPE
+    assert made.server.recv(10) == b""
 
 
 @ours_alone

@@ -22,7 +22,7 @@ import pytest
 
 import samesock
 from faults.strangers import record_at
-from samesock.unix import letters, rendezvous
+from samesock.unix import ends, letters, rendezvous
 from samesock.unix.datagram import DatagramEnd
 from samesock.unix.letters import Heard, Letter
 from samesock.unix.rendezvous import Record
@@ -207,6 +207,23 @@ def test_a_letter_is_taken_once(path: str, receiver: samesock.socket, rogue: soc
         nothing_there(receiver)
 
 
+def test_a_letter_of_the_future_silences_nobody(
+    path: str, receiver: samesock.socket, rogue: socket.socket
+) -> None:
+    """Who may send cannot keep others from being heard, by stamps that nobody's clock has reached: not even when the
+    receiver has forgotten its sessions."""
+    record = record_at(path)
+    end = ends.get(receiver)
+    assert isinstance(end, DatagramEnd)
+    for session in range(3):
+        posted(record, rogue, letter(stamp=2**64 - 1, session=bytes([session] * 16)))
+        nothing_there(receiver)
+    heard = end._box.heard
+    for number in range(letters.REMEMBERED_SESSIONS + 1):
+        heard.take(letter(session=number.to_bytes(16, "little"), stamp=1))
+    assert arrives(receiver, path)
+
+
 def test_a_letter_is_not_for_another_receiver(
     path: str, receiver: samesock.socket, rogue: socket.socket
 ) -> None:
@@ -318,6 +335,30 @@ def test_a_flood_of_the_senders_port_keeps_it_from_nothing(
                 rogue.sendto(b"nonsense", where)
             sender.sendto(b"%d" % n, path)
             assert receiver.recv(10) == b"%d" % n
+
+
+def test_a_handler_of_a_signal_uses_the_socket_of_the_call_it_came_into(
+    path: str, receiver: samesock.socket
+) -> None:
+    """A send or recv that begins in the middle of another one, in the same thread, is no deadlock."""
+    done = threading.Event()
+
+    def handled() -> None:
+        with samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as sender:
+            sender.settimeout(20)
+            sender.sendto(b"first", path)
+            for sock in (sender, receiver):
+                end = ends.get(sock)
+                assert isinstance(end, DatagramEnd)
+                with end._box.mutex, end._box.outbox()._mutex:
+                    sock.sendto(b"in between", path)
+            with contextlib.suppress(BlockingIOError):
+                sender.recv(10, samesock.MSG_DONTWAIT)
+        done.set()
+
+    threading.Thread(target=handled, daemon=True).start()
+    assert done.wait(20)
+    assert [receiver.recv(20) for _ in range(3)] == [b"first", b"in between", b"in between"]
 
 
 def test_what_was_dropped_does_not_stop_the_sender(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket as stdlib
 import threading
@@ -262,6 +263,20 @@ def test_no_room_leaves_nothing(pair, pipe):
     assert writer_has_gone(pipe)
 
 
+def test_more_than_a_receiver_takes_for_a_frame(pair, pipe, monkeypatch):
+    """Descriptors of which there is too much to tell are EMSGSIZE, and none is left anywhere."""
+    one, other = pair
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "LARGEST_BODY", 64)
+        with pytest.raises(OSError, match="tell of them") as caught:
+            samesock.send_fds(one, [b"x"], [pipe[1]] * 3)
+    assert caught.value.errno == errno.EMSGSIZE
+    one.send(b"y")
+    assert samesock.recv_fds(other, 10, 3)[:2] == (b"y", [])
+    os.close(pipe.pop())
+    assert writer_has_gone(pipe)
+
+
 def test_a_peer_that_does_not_take_a_begun_frame(pair, pipe, monkeypatch):
     """A non-blocking sender that cannot finish a frame ends the connection; it does not wait for ever."""
     monkeypatch.setattr(passing, "FINISH_SECONDS", 0.1)
@@ -392,11 +407,12 @@ def test_through_a_proxy_nobody_passes_but_the_proxy(path, listener, pipe):
 
 def test_a_message_flag_for_one_call(pair, pipe):
     """MSG_DONTWAIT makes one call not wait, on a socket that does: EAGAIN before anything is made."""
-    flag = getattr(stdlib, "MSG_DONTWAIT", None)
-    if flag is None:
-        pytest.skip("sendmsg: this system has no MSG_DONTWAIT")
+    flag = samesock.MSG_DONTWAIT
     one, other = pair
     one.settimeout(None)
+    other.settimeout(None)
+    assert one.sendmsg([b"x"], [], 0, None) == one.sendmsg([b"x"], [], flag) == 1
+    assert other.recv(1) + other.recvmsg(1, 0, flag)[0] == b"xx"
     with pytest.raises(BlockingIOError):
         samesock.recv_fds(other, 10, 1, flag)
     with pytest.raises(BlockingIOError):
@@ -492,6 +508,21 @@ def test_records_that_make_no_sense(pair):
         head = frames.Head(instance, number + 1, 0, 0, 0, 0, 1)
         one.sendall(frames.encode(key, head, records) + b"x")
         assert samesock.recv_fds(other, 1, 1)[:2] == (b"x", [])
+
+
+def test_nothing_goes_to_a_process_that_is_only_claimed(pair, pipe):
+    """A client that has left may have named any process: its word alone has nothing put into that one."""
+    one, other = pair
+    one.close()
+    end = time.monotonic() + 20
+    while samesock.peercred(other).trust != "claimed":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert samesock.peercred(other).pid == os.getpid()
+    with pytest.raises(BrokenPipeError):
+        samesock.send_fds(other, [b"x"], [pipe[1]])
+    os.close(pipe.pop())
+    assert writer_has_gone(pipe)
 
 
 def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):

@@ -12,7 +12,7 @@ import struct
 from typing import Any
 
 from samesock._errors import POSIX_NAMES
-from samesock.ffi.mswsock import WSABUF
+from samesock.ffi.ws2_32 import WSABUF
 
 LINUX_TYPES = {(0, 19): 8, (0, 4): 2, (0, 3): 1, (41, 19): 50, (41, 21): 52, (41, 39): 67}
 """Winsock's level and type, and Linux's type."""

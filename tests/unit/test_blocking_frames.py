@@ -82,10 +82,11 @@ def test_a_cancelled_write_is_never_made_again(sock: socket.socket, monkeypatch:
 
 
 @pytest.mark.parametrize("name", ["recv", "send", "_accept", "getsockname"])
-def test_errors_are_posix(sock: socket.socket, name: str) -> None:
+def test_errors_are_posix(sock: socket.socket, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Winsock code becomes POSIX's errno, and stays in winerror."""
+    monkeypatch.setattr(interrupter, "main", -1)  # whose send is no call of the function's
     with pytest.raises(ConnectionResetError) as caught:
-        blocking.call(scripted(name, failing(10054)), sock)
+        blocking.call(scripted(name, failing(10054)), sock, b"x")
     assert getattr(caught.value, "winerror", None) == 10054
     assert caught.value.errno == errno.ECONNRESET
 
@@ -125,20 +126,22 @@ def test_the_frame_over_libc() -> None:
 class Slow:
     """A thread in a call of a socket that is ended by nothing."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, writes: bool = False) -> None:
         self.go = threading.Event()
         self._sock = sock
+        self._list = _waking.writers if writes else _waking.readers
+        self._leave = _waking.leave_writing if writes else _waking.leave
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
-        while sock not in _waking.readers.values():
+        while sock not in self._list.values():
             time.sleep(0.001)
 
     def _run(self) -> None:
-        _waking.readers[threading.get_ident()] = self._sock
+        self._list[threading.get_ident()] = self._sock
         try:
             self.go.wait(20)
         finally:
-            _waking.leave(self._sock)
+            self._leave(self._sock)
 
 
 def is_open(number: int) -> bool:
@@ -173,12 +176,13 @@ def test_the_number_is_open_while_a_call_has_it(monkeypatch: pytest.MonkeyPatch)
     sock.close()
 
 
-def test_the_last_one_out_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("writes", [False, True], ids=["reading", "writing"])
+def test_the_last_one_out_closes(monkeypatch: pytest.MonkeyPatch, writes: bool) -> None:
     """A call that nothing ends keeps the number until it returns; the closer does not wait for ever."""
     monkeypatch.setattr(_waking, "HAND_OVER_SECONDS", 0.05)
     sock = socket.socket()
     number = sock.fileno()
-    slow = Slow(sock)
+    slow = Slow(sock, writes=writes)
     _waking.wake(sock, lambda *_: None)
     assert sock.fileno() == -1
     assert is_open(number)
@@ -187,4 +191,26 @@ def test_the_last_one_out_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     slow.go.set()
     slow.thread.join(20)
     assert closed == [number]
-    socket.socket(fileno=number).close()
+    monkeypatch.undo()
+    socket.close(number)
+
+
+@pytest.mark.parametrize(("name", "timeout"), [("sendall", None), ("send", 20.0), ("recv", None)])
+def test_a_frame_closes_what_it_was_left(monkeypatch: pytest.MonkeyPatch, name: str, timeout: Any) -> None:
+    """Whatever kind of call is the last one to leave a closed socket, the number does not stay open behind it."""
+    monkeypatch.setattr(interrupter, "signals_do_it", False)
+    monkeypatch.setattr(interrupter, "main", -1)
+    closed: list[int] = []
+    monkeypatch.setattr(_waking._socket, "close", closed.append)
+
+    def late(sock: Any, *_: Any) -> int:
+        _waking._orphans[sock] = 4711
+        return 1
+
+    late.__name__ = name
+    one, other = socket.socketpair()
+    with one, other:
+        one.settimeout(timeout)
+        monkeypatch.setattr(calls, "send", late)
+        blocking.call(late, one, b"x")
+    assert closed == [4711]

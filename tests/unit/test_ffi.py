@@ -59,7 +59,7 @@ POINTER = ctypes.sizeof(ctypes.c_void_p)
         (ws2_32.GUID, 16),
         (ws2_32.WSAPROTOCOLCHAIN, 32),
         (ws2_32.WSAPROTOCOL_INFOW, 628),
-        (mswsock.WSABUF, 2 * POINTER),
+        (ws2_32.WSABUF, 2 * POINTER),
         (mswsock.WSAMSG, 7 * POINTER if POINTER == 8 else 28),
         (mswsock.WSACMSGHDR, POINTER + 8),
         (kernel32.SECURITY_ATTRIBUTES, 3 * POINTER),

@@ -482,7 +482,7 @@ def test_a_closed_port_unconnected(made: Made) -> None:
 @pytest.fixture
 def deviation_of_refusal(request: pytest.FixtureRequest) -> None:
     """Expect the test to fail, strictly, where this platform's file declares the deviation."""
-    name = "datagram-refused"
+    name = "udp-refused"
     path = _platform_file.folder() / f"{_platform_file.this_platform()}.toml"
     entries = (
         _platform_file.tomllib.loads(path.read_text(encoding="utf-8")).get("deviations", [])

@@ -24,6 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samesock
+from samesock import _waking
+from samesock.backend import system
 from samesock.unix import choosing, dispatch
 from samesock.winsock import beside, control, messages, names, sockaddr, vectors
 from samesock.winsock.calls import calls
@@ -232,7 +234,7 @@ def test_modes(stack: contextlib.ExitStack) -> None:
     receiver, _ = datagrams(stack)
     one, _ = streams(stack)
     for sock in (receiver, one):
-        for timeout, flags in ((0.0, 0), (None, names.MSG_DONTWAIT), (SECONDS, names.MSG_DONTWAIT)):
+        for timeout, flags in ((0.0, 0), (None, samesock.MSG_DONTWAIT), (SECONDS, samesock.MSG_DONTWAIT)):
             sock.settimeout(timeout)
             with pytest.raises(BlockingIOError):
                 sock.recvmsg(9, 0, flags)
@@ -254,7 +256,7 @@ def test_a_full_stream(stack: contextlib.ExitStack) -> None:
     with pytest.raises(TimeoutError):
         while True:
             sent += one.sendmsg(piece)
-    for timeout, flags in ((0.0, 0), (None, names.MSG_DONTWAIT)):
+    for timeout, flags in ((0.0, 0), (None, samesock.MSG_DONTWAIT)):
         one.settimeout(timeout)
         with pytest.raises(BlockingIOError):
             while True:
@@ -359,8 +361,8 @@ def send_slowly(sock: Any, parts: tuple[bytes, ...]) -> None:
 def test_nosignal_is_taken(stack: contextlib.ExitStack) -> None:
     """MSG_NOSIGNAL is a flag that every send takes."""
     one, other = streams(stack)
-    assert one.sendmsg([b"x"], [], names.MSG_NOSIGNAL) == 1
-    assert other.recvmsg(9, 0, names.MSG_NOSIGNAL)[0] == b"x"
+    assert one.sendmsg([b"x"], [], samesock.MSG_NOSIGNAL) == 1
+    assert other.recvmsg(9, 0, samesock.MSG_NOSIGNAL)[0] == b"x"
 
 
 def test_a_blocked_call_lets_others_run(stack: contextlib.ExitStack) -> None:
@@ -881,7 +883,7 @@ def test_what_is_passed_to_winsock(script: Script, stack: contextlib.ExitStack) 
 
     script.then("WSASendMsg", 0, effect=effect)
     target = receiver.getsockname()
-    assert sender.sendmsg([], [], names.MSG_NOSIGNAL | names.MSG_DONTWAIT, target) == 0
+    assert sender.sendmsg([], [], samesock.MSG_NOSIGNAL | samesock.MSG_DONTWAIT, target) == 0
     assert script.finished()
 
 
@@ -946,4 +948,31 @@ def test_addresses_go_there_and_back(v4: Any, v6: Any, port: int, flow: int, sco
 
 def test_the_table_is_the_one_that_is_used() -> None:
     """The entries of the package's table are what the methods call."""
-    assert {"send_vector", "send_message", "receive_vector", "receive_message", "wait"} <= vars(calls).keys()
+    assert {"send_vector", "send_message", "receive_vector", "receive_message"} <= vars(calls).keys()
+
+
+def test_a_wait_after_another_thread_took_it(
+    stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recvmsg with a time-out, whose message another thread has taken, waits on where close(wake=True) finds it."""
+    one, other = streams(stack)
+    one.sendall(b"x")
+    receive, tries, found = calls.receive_vector, [], []
+
+    def recvmsg(sock: Any, *arguments: Any) -> Any:
+        tries.append(sock)
+        if len(tries) == 1:
+            raise BlockingIOError(errno.EAGAIN, "another thread has taken it")
+        return receive(sock, *arguments)
+
+    def wait(*arguments: Any) -> Any:
+        if tries:
+            found.append(other in _waking.readers.values())
+        return ask(*arguments)
+
+    ask = system.wait
+    monkeypatch.setattr(calls, "receive_vector", recvmsg)
+    monkeypatch.setattr(system, "wait", wait)
+    assert other.recvmsg(10)[0] == b"x"
+    assert found
+    assert all(found)

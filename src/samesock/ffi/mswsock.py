@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from samesock._errors import error
 from samesock.ffi import BOOL, DWORD, HANDLE, LPVOID, SOCKET, ULONG, Failure, Function, Library
-from samesock.ffi.ws2_32 import WSAEOPNOTSUPP, ws2_32
+from samesock.ffi.ws2_32 import WSABUF, WSAEOPNOTSUPP, Ws2_32, ws2_32
 
 # ws2def.h
 SIO_GET_EXTENSION_FUNCTION_POINTER: Final = 0xC8000006
@@ -26,15 +26,6 @@ WSAID_WSASENDMSG: Final = "a441e712-754f-43ca-84a7-0dee44cf606d"
 WSAEMSGSIZE: Final = 10040
 WSAENOTCONN: Final = 10057
 WSAESHUTDOWN: Final = 10058
-
-
-class WSABUF(ctypes.Structure):
-    """ws2def.h: the length first, where POSIX's iovec has it last."""
-
-    _fields_ = [
-        ("len", ULONG),
-        ("buf", LPVOID),
-    ]
 
 
 class WSAMSG(ctypes.Structure):
@@ -86,7 +77,7 @@ class Ws2Vectors(Library):
     WSARecv: Function = Function(
         ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, LPVOID, fails=-1
     )
-    WSASend: Function = Function(ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, fails=-1)
+    WSASend: Function = Ws2_32.WSASend
 
     WSARecvMsg = Extension(WSAID_WSARECVMSG, ctypes.c_int, SOCKET, LPVOID, LPVOID, LPVOID, LPVOID, fails=-1)
     WSASendMsg = Extension(

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
+from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import NO_UID, OpenRecord, Owner, system
 from samesock.unix import Name, letters, rendezvous
@@ -25,7 +26,7 @@ from samesock.unix.calls import calls
 from samesock.unix.connecting import open_living, refusal
 from samesock.unix.emulated import EmulatedEnd, _number, _path_of
 from samesock.unix.letters import Heard, Letter
-from samesock.unix.messages import MSG_DONTWAIT, Message
+from samesock.unix.messages import Message
 from samesock.unix.outbox import Full, Gone, Outbox
 from samesock.unix.rendezvous import Record
 
@@ -35,6 +36,10 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Asked for; Linux gives at most net.core.rmem_max."""
 DRAIN_SECONDS: Final = 0.02
 """How long one look may go on throwing nonsense away before the caller's time is looked at."""
+
+AHEAD_NANOSECONDS: Final = 1_000_000_000
+"""How far a stamp may be before this machine's clock, which is the sender's, too. Whoever may send could else have
+4,096 sessions of the far future forgotten, and no new sender would ever be heard again."""
 
 _MSG_OOB = _socket.MSG_OOB
 _MSG_PEEK = _socket.MSG_PEEK
@@ -83,7 +88,7 @@ class _Mailbox:
     """What the duplicates of one datagram socket share, beside its `State`."""
 
     def __init__(self) -> None:
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()  # for a signal's handler that uses the socket in the middle of a call
         self.heard = Heard()
         self.holders = 0
         self.peer: _Receiver | None = None
@@ -382,7 +387,9 @@ class DatagramEnd(EmulatedEnd):
         """The letter in a datagram, if it is one for the program; the others are answered as they deserve."""
         box, record = self._box, self.state.record
         letter = None if record is None else letters.read(record, source, data)
-        if letter is None or not box.heard.is_new(letter) or not self._may_send(source):
+        if letter is None or letter.stamp > time.perf_counter_ns() + AHEAD_NANOSECONDS:
+            return None
+        if not box.heard.is_new(letter) or not self._may_send(source):
             return None
         if letter.kind != letters.MESSAGE or letter.stamp < box.void_before:
             self._taken(udp, source, letter, letters.TAKEN)

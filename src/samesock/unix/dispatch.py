@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from samesock import _waking
+from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
 from samesock.unix.calls import calls
@@ -336,6 +337,10 @@ def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> 
     """sendmsg with descriptors, each a number or an object with fileno()."""
     data = b"".join(memoryview(buffer).cast("B") for buffer in buffers)
     if not things:
+        if flags & MSG_DONTWAIT:
+            from samesock.unix.passing import send_plain
+
+            return send_plain(sock, data, flags)
         return int(calls.send(sock, data, flags))
     end.getpeername(sock)  # ENOTCONN
     passage = _passage_of(sock, end)
@@ -357,7 +362,9 @@ def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tu
         raise ValueError("negative buffer size in recvmsg()")
     passage = _passage_of(sock, end)
     if passage is None:
-        return calls.recv(sock, size, flags), [], 0
+        from samesock.unix.passing import receive_plain
+
+        return receive_plain(sock, size, flags), [], 0
     return passage.receive(sock, size, most, flags)
 
 

@@ -20,7 +20,6 @@ from samesock.unix.calls import calls
 _Sock = TypeVar("_Sock", bound=_stdlib.socket)
 
 MSG_TRUNC: Final = int(getattr(_socket, "MSG_TRUNC", 0x20))
-MSG_DONTWAIT: Final = int(getattr(_socket, "MSG_DONTWAIT", 0x40))
 MSG_EOR: Final = int(getattr(_socket, "MSG_EOR", 0x80))
 """Linux's numbers where the interpreter has no names for them: Winsock gives these bits no other meaning."""
 

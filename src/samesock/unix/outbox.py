@@ -78,6 +78,12 @@ class _Window:
         self.under_way.append((stamp, size))
         self.bytes += size
 
+    def take_back(self, stamp: int, size: int) -> None:
+        """It was not sent. What a signal's handler has sent meanwhile is."""
+        if (stamp, size) in self.under_way:
+            self.under_way.remove((stamp, size))
+            self.bytes -= size
+
     def answered(self, answer: letters.Answer) -> None:
         """All up to the answer's stamp has left the receiver's queue: taken, or lost before it."""
         if not self.under_way or answer.stamp < self.under_way[0][0]:
@@ -96,7 +102,9 @@ class Outbox:
         self._session = token_bytes(16)
         self._stamp = 0
         self._windows: OrderedDict[bytes, _Window] = OrderedDict()
-        self._mutex = threading.Lock()
+        self._mutex = (
+            threading.RLock()
+        )  # a signal's handler may send, too, in the middle of a send: a log, say
         udp = calls.create(_socket.AF_INET, _socket.SOCK_DGRAM, 0)
         try:
             system.prepare_listener(udp)
@@ -185,8 +193,7 @@ class Outbox:
         try:
             self._put(letters.make(window.record, self.address, letter), window.record.port, deadline)
         except BaseException:
-            window.under_way.pop()
-            window.bytes -= len(message)
+            window.take_back(stamp, len(message))
             raise
 
     def _ask(self, window: _Window, sender: bytes) -> None:

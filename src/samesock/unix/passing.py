@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
 from samesock.backend import system
 from samesock.unix import End, frames
@@ -43,6 +44,9 @@ DISCARD_SECONDS = 0.25
 _PAUSE = 0.001
 _LOOK_AHEAD = 262144
 _DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0)
+"""The kernel's flag, 0 for Winsock, which has none: `MSG_DONTWAIT` is what a program says."""
+_PIECE = 4096
+"""Bytes that a stream takes at once when it is writable at all."""
 _SENDING = "passing descriptors"
 
 Message = tuple[bytes, list[int], int]
@@ -82,7 +86,7 @@ class Passage:
         if not data:
             return 0  # as Linux: on a stream they travel with a byte
         with self._sending:
-            self._wait_for_room(sock, 0.0 if flags & _DONTWAIT else calls.gettimeout(sock))
+            self._wait_for_room(sock, 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock))
             key, instance = self.keys.outgoing()
             offer = system.passing.offer(
                 [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
@@ -100,13 +104,16 @@ class Passage:
                     instance, self._counter, offer.target, offer.target_start, 0, 0, len(first)
                 )
                 frame = frames.encode(key, head, records)
+                if len(frame) > frames.HEAD_SIZE + frames.LARGEST_BODY:
+                    # The receiver would take it for plain bytes, and nobody would close what it has been given.
+                    raise named_error("EMSGSIZE", f"{_SENDING}: {len(frame)} bytes tell of them")
             except BaseException:
                 offer.revoke()
                 raise
-            self._send_frame(sock, frame + first, flags, offer)
+            self._send_frame(sock, frame + first, _known(flags), offer)
             sent = len(first)
             if sent < len(data):
-                sent += _send_rest(sock, data[sent:], flags)
+                sent += send_plain(sock, data[sent:], flags, begun=True)
             return sent
 
     def _wait_for_room(self, sock: _socket.socket, timeout: float | None) -> None:
@@ -123,9 +130,13 @@ class Passage:
                 raise named_error("EPIPE", f"{_SENDING}: process {pid}, which had the other end, has ended")
             return pid
         try:
-            return end.peercred(sock).pid
+            peer = end.peercred(sock)
         except OSError:
             return None
+        if peer.trust == "claimed":
+            # A client could have the descriptors put into whatever process it names, and leave.
+            raise named_error("EPIPE", f"{_SENDING}: the kernel knows no process that has the other end")
+        return peer.pid
 
     def _send_frame(self, sock: _socket.socket, data: bytes, flags: int, offer: Any) -> None:
         """Send it whole. Half a frame would spoil the stream, so once begun it is finished, or the connection ends."""
@@ -160,7 +171,7 @@ class Passage:
         """One message of at most `size` bytes and `most` descriptors, with its flags, as recvmsg(2)."""
         if size <= 0:
             return b"", [], 0
-        timeout = 0.0 if flags & _DONTWAIT else calls.gettimeout(sock)
+        timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
         number = calls.fileno(sock)
         while True:
@@ -345,12 +356,37 @@ class Passage:
                 return
 
 
-def _send_rest(sock: _socket.socket, data: bytes, flags: int) -> int:
-    """The bytes of a long message that follow its frame: all of them, or what goes without waiting."""
+def _known(flags: int) -> int:
+    """The flags without the one that this kernel does not know."""
+    return flags if _DONTWAIT else flags & ~MSG_DONTWAIT
+
+
+def send_plain(sock: _socket.socket, data: bytes, flags: int, *, begun: bool = False) -> int:
+    """send(2) of a stream, MSG_DONTWAIT among its flags or not; how many bytes were sent.
+
+    `begun` says that these are the rest of a message: then all of them go, or what goes without an error. The number
+    tells that a part was sent, and the next call meets the error.
+    """
+    if not begun and (_DONTWAIT or not flags & MSG_DONTWAIT):
+        return calls.send(sock, data, flags)
+    asks = not _DONTWAIT and bool(flags & MSG_DONTWAIT)
     view, sent = memoryview(data), 0
-    try:
-        while sent < len(view):
-            sent += calls.send(sock, view[sent:], flags)
-    except OSError:
-        pass  # a part of the message was sent, which the number tells; the next call meets the error
+    while sent < len(view):
+        if asks and not system.wait((), (calls.fileno(sock),), 0.0):
+            break
+        try:
+            sent += calls.send(sock, view[sent : sent + _PIECE] if asks else view[sent:], _known(flags))
+        except OSError:
+            if sent or begun:
+                break
+            raise
+    if view and not sent and not begun:
+        raise named_error("EWOULDBLOCK", "sending over a Unix socket")
     return sent
+
+
+def receive_plain(sock: _socket.socket, size: int, flags: int) -> bytes:
+    """recv(2) of a stream, MSG_DONTWAIT among its flags or not."""
+    if flags & MSG_DONTWAIT and not _DONTWAIT and not system.wait((calls.fileno(sock),), (), 0.0):
+        raise named_error("EWOULDBLOCK", "receiving from a Unix socket")
+    return calls.recv(sock, size, _known(flags))

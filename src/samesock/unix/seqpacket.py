@@ -9,6 +9,7 @@ as there is a message. What must never be put here: hellos, and anything of a st
 from __future__ import annotations
 
 import _socket
+import contextlib
 import errno
 import os
 import struct
@@ -16,13 +17,14 @@ import threading
 import time
 from typing import Final
 
+from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import system
 from samesock.unix import Name
 from samesock.unix.adoption import State
 from samesock.unix.calls import calls, twin
 from samesock.unix.emulated import EmulatedEnd, _number
-from samesock.unix.messages import MSG_DONTWAIT, MSG_EOR, Message
+from samesock.unix.messages import MSG_EOR, Message
 
 LONGEST_MESSAGE: Final = 65_536
 SEND_BUFFER: Final = 262_144
@@ -120,25 +122,32 @@ class PacketEnd(EmulatedEnd):
             tcp.detach()
 
     def _send_frame(self, tcp: _socket.socket, number: int, frame: bytes) -> bool:
-        """Give the kernel the whole frame; False if it takes nothing."""
+        """Give the kernel the whole frame; False if it takes nothing.
+
+        After half a frame the next message's bytes would be taken for the rest of it: whatever leaves in the middle,
+        Ctrl+C too, ends the connection.
+        """
         rest = memoryview(frame)
         deadline = time.monotonic() + FINISH_SECONDS
-        while rest:
-            try:
-                rest = rest[calls.send(tcp, rest) :]
-            except BlockingIOError:
-                if len(rest) == len(frame):
-                    return False
-                if time.monotonic() >= deadline:
+        try:
+            while rest:
+                try:
+                    rest = rest[calls.send(tcp, rest) :]
+                except BlockingIOError:
+                    if len(rest) == len(frame):
+                        return False
+                    if time.monotonic() >= deadline:
+                        raise named_error(
+                            "EPIPE", "sending over a Unix socket that took half a message"
+                        ) from None
+                    system.wait([], [number], 0.1)
+        except BaseException as failure:
+            if 0 < len(rest) < len(frame):
+                with contextlib.suppress(OSError):  # it has gone
                     calls.shutdown(tcp, _socket.SHUT_RDWR)
-                    raise named_error(
-                        "EPIPE", "sending over a Unix socket that took half a message"
-                    ) from None
-                system.wait([], [number], 0.1)
-            except OSError as failure:
-                if failure.errno in _BROKEN:
-                    raise named_error("EPIPE", "sending over a Unix socket") from None
-                raise
+            if isinstance(failure, OSError) and failure.errno in _BROKEN:
+                raise named_error("EPIPE", "sending over a Unix socket") from None
+            raise
         return True
 
     def receive_message(self, sock: _socket.socket, flags: int) -> Message:
@@ -192,18 +201,23 @@ class PacketEnd(EmulatedEnd):
         whole = self._frames.got + (data or b"")
         if len(whole) < _HEAD.size:
             return None
-        size = _HEAD.size + _length(whole)
+        size = self._size(tcp, whole)
         return self._message(whole[:size]) if len(whole) >= size else None
 
     def _missing(self, tcp: _socket.socket, got: bytearray) -> int:
         """How many bytes to read next; 0 when the frame is whole."""
         if len(got) < _HEAD.size:
             return _HEAD.size - len(got)
-        length = _length(got)
+        return self._size(tcp, got) - len(got)
+
+    def _size(self, tcp: _socket.socket, frame: bytes | bytearray) -> int:
+        """Of the whole frame that begins so. A length that no sender gives ends the connection."""
+        length = _length(frame)
         if length > LONGEST_MESSAGE:
-            calls.shutdown(tcp, _socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the peer has left
+                calls.shutdown(tcp, _socket.SHUT_RDWR)
             raise named_error("ECONNRESET", "receiving what is no message over a Unix socket")
-        return _HEAD.size + length - len(got)
+        return _HEAD.size + length
 
     def _read(self, tcp: _socket.socket, size: int, flags: int) -> bytes | None:
         """What is there: `None` if nothing, no bytes at the end."""

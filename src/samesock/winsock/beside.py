@@ -14,7 +14,7 @@ import struct
 from typing import Any, Final, NamedTuple
 
 from samesock._errors import named_error
-from samesock.winsock import control, names, sockaddr
+from samesock.winsock import control, names, sockaddr, waiting
 from samesock.winsock.calls import calls
 
 SECONDS: Final = 2.0
@@ -88,7 +88,7 @@ def _tried(trial: Trial, kind: control.Kind) -> bool:
             calls.setsockopt(receiver, kind.level, trial.option, 1)
         target = sockaddr.encode(trial.family, calls.getsockname(receiver)[:2])
         calls.send_message(sender, [memoryview(b"?")], control.encode([(kind, trial.data)]), 0, target)
-        if not calls.wait(receiver, False, SECONDS):
+        if not waiting.readable(receiver, SECONDS):
             return False
         buffer = bytearray(1)
         got = calls.receive_message(receiver, [memoryview(buffer)], control.ROOM, 0)

@@ -46,6 +46,7 @@ _readers = _waking.readers
 _writers = _waking.writers
 _ended = _waking.ended
 _leave = _waking.leave
+_leave_writing = _waking.leave_writing
 
 
 def call(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
@@ -141,7 +142,7 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     except OSError as failure:
         error = failure
     finally:
-        _writers.pop(me, None)
+        _leave_writing(sock)
         if me == interrupter.main:
             interrupter.writing = None
             if interrupter.queued:
@@ -179,7 +180,7 @@ def _write_in_time(
     except OSError as failure:
         raise _translated(failure, function, sock) from None
     finally:
-        _writers.pop(me, None)
+        _leave_writing(sock)
 
 
 def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:

@@ -50,7 +50,6 @@ class Calls:
         self.send_message: Any = _later("send_message", "sendmsg")
         self.receive_vector: Any = _later("receive_vector", "recvmsg")
         self.receive_message: Any = _later("receive_message", "recvmsg")
-        self.wait: Any = _wait
         self.select: Callable[..., Any] = select.select
         self.getaddrinfo: Callable[..., Any] = _socket.getaddrinfo
         self.getservbyname: Callable[..., Any] = _socket.getservbyname
@@ -159,14 +158,6 @@ def _later(name: str, says: str) -> Any:
 
     call.__name__ = says
     return call
-
-
-def _wait(sock: Any, writing: bool, seconds: float) -> bool:
-    """Whether the socket becomes readable, or writable, in that time."""
-    from samesock.backend import system
-
-    number = (sock.fileno(),)
-    return bool(system.wait(() if writing else number, number if writing else (), seconds))
 
 
 calls: Calls = Calls()

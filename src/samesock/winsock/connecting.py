@@ -20,6 +20,7 @@ from samesock.winsock.failing import (
     WSAEINVAL,
     WSAEWOULDBLOCK,
     code_of,
+    is_listening,
     told,
 )
 from samesock.winsock.waiting import settled
@@ -111,18 +112,11 @@ def _failed(sock: Any, address: Any, error: OSError) -> OSError:
         _under_way.add(sock)
         if code == WSAEWOULDBLOCK:
             return _errors.named_error("EINPROGRESS", tried, code=code)
-    elif code == WSAEINVAL and _is_listening(sock):
+    elif code == WSAEINVAL and is_listening(sock):
         return _errors.named_error("EISCONN", tried, code=code)
     elif code == WSAEADDRNOTAVAIL and calls.type(sock) == _socket.SOCK_STREAM and _port(address) == 0:
         return _errors.named_error("ECONNREFUSED", tried, code=code)  # nobody listens on port 0
     return told(sock, error, tried)
-
-
-def _is_listening(sock: Any) -> bool:
-    try:
-        return bool(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
-    except OSError:
-        return False
 
 
 def _is_loopback(address: Any) -> bool:

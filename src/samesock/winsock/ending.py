@@ -13,7 +13,7 @@ from samesock import _errors, _waking
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.winsock import blocking
 from samesock.winsock.calls import calls
-from samesock.winsock.failing import is_connected
+from samesock.winsock.failing import is_connected, is_listening
 from samesock.winsock.interrupting import interrupter
 
 _END_SECONDS: Final = 0.2
@@ -42,7 +42,7 @@ class EndingMethods:
             blocking.plain(calls.shutdown, self, how)
             return
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
-        if stops_reading and _listens(self):
+        if stops_reading and is_listening(self):
             _waking.ended[self] = "EINVAL"
         elif calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
@@ -52,13 +52,6 @@ class EndingMethods:
                 return
             _waking.ended[self] = _waking.END_OF_STREAM
         _end_calls(self, writers_too=how == _socket.SHUT_RDWR)
-
-
-def _listens(sock: Any) -> bool:
-    try:
-        return bool(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
-    except OSError:
-        return False
 
 
 def _end_calls(sock: Any, *, writers_too: bool) -> None:

@@ -79,6 +79,14 @@ def is_connected(sock: Any) -> bool:
     return True
 
 
+def is_listening(sock: Any) -> bool:
+    """Whether the socket is a listener."""
+    try:
+        return bool(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
+    except OSError:
+        return False
+
+
 def check_open(sock: Any) -> None:
     """Nothing, or EBADF's exception: for what would ask the system about number -1."""
     if calls.fileno(sock) < 0:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import ref
 
+from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
-from samesock.winsock import beside, blocking, control, sockaddr
+from samesock.winsock import beside, blocking, control, sockaddr, waiting
 from samesock.winsock.calls import calls
-from samesock.winsock.names import MSG_DONTWAIT, MSG_NOSIGNAL
+from samesock.winsock.failing import is_connected
 
 MOST_BUFFERS: Final = 1024
 """POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
@@ -148,7 +149,7 @@ def _sent_message(sock: Any, views: list[memoryview], encoded: bytes, flags: int
                 raise named_error("EDESTADDRREQ", "sendmsg()", code=code) from None
             if code not in _ICMP_ERRORS:
                 raise
-            if _is_connected(sock):
+            if is_connected(sock):
                 raise named_error("ECONNREFUSED", "sendmsg()", code=code) from None
 
 
@@ -229,7 +230,7 @@ def _taken(sock: Any, stream: bool, views: list[memoryview], plain: int, flags: 
             if code not in _ICMP_ERRORS or stream:
                 raise
             # An ICMP error that some earlier datagram of this socket has caused.
-            if _is_connected(sock):
+            if is_connected(sock):
                 raise named_error("ECONNREFUSED", "recvmsg()", code=code) from None
 
 
@@ -238,19 +239,12 @@ def _is_stream(sock: Any) -> bool:
     return int(calls.type(sock)) & 0xF == _socket.SOCK_STREAM
 
 
-def _is_connected(sock: Any) -> bool:
-    try:
-        calls.getpeername(sock)
-    except OSError:
-        return False
-    return True
-
-
 def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:
     """Make the call as the socket's mode has it: without end, at once, or until the time-out has passed."""
     timeout = calls.gettimeout(sock)
+    ready = waiting.writable if writing else waiting.readable
     if flags & MSG_DONTWAIT and timeout != 0:
-        if not calls.wait(sock, writing, 0.0):
+        if not ready(sock, 0):
             raise named_error("EWOULDBLOCK", f"{function.__name__}() with MSG_DONTWAIT", code=_WSAEWOULDBLOCK)
         return blocking.call(function, sock, *arguments)
     if not timeout:
@@ -261,7 +255,7 @@ def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *a
             return blocking.call(function, sock, *arguments)
         except BlockingIOError:
             left = deadline - time.monotonic()
-            if left <= 0 or not blocking.call(calls.wait, sock, writing, left):
+            if left <= 0 or not blocking.call(ready, sock, left):
                 raise TimeoutError("timed out") from None
 
 

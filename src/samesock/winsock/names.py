@@ -1,9 +1,8 @@
-"""Constants of BSD's messages that Windows' Python lacks, as data.
+"""Constants of BSD's control messages that Windows' Python lacks, as data.
 
 A number is Winsock's own where Winsock has the thing under another name: ws2ipdef.h has one number for asking for a
-control message and for the message, where RFC 3542 has two. A flag that is not Winsock's at all has a number that it
-does not use, and never reaches it; or 0 where there is nothing to ask for, since Python ignores SIGPIPE. What must
-never be put here: a name that the interpreter has itself.
+control message and for the message, where RFC 3542 has two. What must never be put here: a name that the interpreter
+has itself, and one that every platform has in samesock (`_constants`).
 """
 
 from __future__ import annotations
@@ -12,9 +11,6 @@ import _socket
 from typing import Final
 
 from samesock.unix import choosing
-
-MSG_DONTWAIT: Final = int(getattr(_socket, "MSG_DONTWAIT", 0x40))
-MSG_NOSIGNAL: Final = int(getattr(_socket, "MSG_NOSIGNAL", 0))
 
 WINDOWS: Final = {
     "IPV6_DONTFRAG": 14,  # ws2ipdef.h, as all of these
@@ -27,8 +23,6 @@ WINDOWS: Final = {
     "IP_PKTINFO": 19,
     "IP_RECVTOS": 40,
     "IP_RECVTTL": 21,
-    "MSG_DONTWAIT": MSG_DONTWAIT,
-    "MSG_NOSIGNAL": MSG_NOSIGNAL,
 }
 """What `samesock` has on Windows under these names, whatever the version of Python."""
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from samesock import _errors
 from samesock.ffi import DWORD, mswsock, ws2_32
-from samesock.ffi.mswsock import WSABUF, WSAEMSGSIZE, WSAMSG
+from samesock.ffi.mswsock import WSAEMSGSIZE, WSAMSG
+from samesock.ffi.ws2_32 import WSABUF
 from samesock.winsock import control, sockaddr
 from samesock.winsock.control import NOTHING, Received
 

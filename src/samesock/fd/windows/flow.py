@@ -17,8 +17,8 @@ from samesock.fd.windows import files, runtime
 from samesock.fd.windows.resolving import handle_of, socket_type
 from samesock.ffi import DWORD
 from samesock.ffi.kernel32_files import FILE_TYPE_DISK
-from samesock.ffi.mswsock import WSABUF, WSAEMSGSIZE, WSAENOTCONN, WSAESHUTDOWN, ws2_vectors
-from samesock.ffi.ws2_32 import WSAENOTSOCK, ws2_32
+from samesock.ffi.mswsock import WSAEMSGSIZE, WSAENOTCONN, WSAESHUTDOWN, ws2_vectors
+from samesock.ffi.ws2_32 import WSABUF, WSAENOTSOCK, ws2_32
 
 _SOCK_DGRAM = 2
 
