@@ -8,9 +8,11 @@ retry.
 from __future__ import annotations
 
 import _socket
+import errno
 from typing import Any
 
 from samesock import _errors
+from samesock.unix import End
 from samesock.winsock.calls import calls
 
 WSAEBADF = 10009
@@ -62,6 +64,15 @@ def is_connected(sock: Any) -> bool:
         calls.getpeername(sock)
     except OSError:
         return False
+    return True
+
+
+def end_is_connected(sock: Any, end: End) -> bool:
+    """The same of a Unix socket; a closed one is left to `told`, whatever it was."""
+    try:
+        end.getpeername(sock)
+    except OSError as error:
+        return error.errno == errno.EBADF
     return True
 
 
