@@ -95,6 +95,15 @@ def test_a_listener_that_is_shut_down_keeps_its_queue(unix):
     assert client.recv(100) == b"answer"
 
 
+def test_what_was_shut_before_listen_refuses(unix):
+    """A socket that was shut down for reading refuses its clients also if it listens afterwards (Linux)."""
+    listener = unix.socket()
+    listener.bind(unix.path())
+    listener.shutdown(unix.net.SHUT_RD)
+    listener.listen(5)
+    assert errno_of(unix.socket().connect, unix.path()) == errno.ECONNREFUSED
+
+
 def test_shutting_a_listener_for_sending_changes_nothing(unix):
     """A listener sends nothing: after SHUT_WR it goes on."""
     listener = unix.listener()
@@ -117,6 +126,16 @@ def test_accepting_from_what_is_shut_down(unix):
     listener.shutdown(unix.net.SHUT_RD)
     with pytest.raises(BlockingIOError):
         listener.accept()
+
+
+def test_a_client_that_has_gone_is_accepted(unix):
+    """A client that has closed is still accepted, also when the listener's file was unlinked meanwhile."""
+    listener = unix.listener()
+    unix.client().close()
+    (unix.folder / "s").unlink()
+    listener.settimeout(0.5)
+    server, _ = unix.accept(listener)
+    assert server.recv(1) == b""
 
 
 # ---- names

@@ -78,7 +78,7 @@ _END = r"0 bytes( of None|, end)?"
 
 RULES = (
     Case("unix-recv-unconnected", _RECEIVING, "EINVAL", f"ENOTCONN|timed out|{_END}"),
-    Case("unix-send-unconnected", _SENDING, "(0 bytes, )?ENOTCONN|timed out", "(0 bytes, )?EPIPE|ENOTCONN"),
+    Case("unix-send-unconnected", _SENDING, "(0 bytes, )?ENOTCONN|timed out", r"(0 bytes, )?E\w+"),
     Case(
         "unix-first-send",
         _SENDING,
@@ -103,6 +103,7 @@ RULES = (
     ),
     Case("unix-late-name", frozenset({"getpeername", "accept", "recvfrom"}), r".*'.'.*", "''.*|.* of None"),
     Case("unix-accept-shut", frozenset({"accept"}), _NOTHING_YET, "EINVAL"),
+    Case("unix-gone-early", frozenset({"accept"}), "'.*", _NOTHING_YET),
     Case("unix-connected-first", frozenset({"connect", "connect_ex"}), _NOTHING_YET, "EISCONN|EINVAL"),
     Case(EARLY, _RECEIVING, _NOTHING_YET, _END, after=EARLY),
     Case(EARLY, _RECEIVING, r"(\d+ bytes), EAGAIN", r"\d+ bytes, end", after=EARLY),

@@ -153,6 +153,8 @@ class EmulatedEnd:
             self._listen_as(state.record, backlog)
         else:
             acceptor.backlog = backlog
+        if state.shut & 1:
+            self.shutdown(sock, _socket.SHUT_RD)
 
     def _listen_as(self, record: Record, backlog: int) -> None:
         if self._hold is not None:
