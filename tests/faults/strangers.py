@@ -59,7 +59,8 @@ def hello_of(record: Record, tcp: socket.socket, name: bytes = b"") -> bytes:
 
 def close_with_reset(tcp: socket.socket) -> None:
     """Close so that no TIME_WAIT stays behind."""
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    # Not the socket's own method: a Unix socket does not linger.
+    socket.socket.setsockopt(tcp, socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     tcp.close()
 
 

@@ -13,6 +13,7 @@ never by the number alone: numbers are reused.
 from __future__ import annotations
 
 import _socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from weakref import ref
 
@@ -63,6 +64,11 @@ class End(Protocol):
 
     def connect(self, sock: _socket.socket, address: object) -> None:
         """Connect, with all of it done when the call returns; a full queue is `EAGAIN` to a non-blocking socket."""
+
+    def shutdown(
+        self, sock: _socket.socket, how: int, carry: Callable[[_socket.socket, int], None] | None = None
+    ) -> None:
+        """End sending, receiving or both. `carry` is to shut the descriptor down, the system's call by default."""
 
     def getsockname(self, sock: _socket.socket) -> Name: ...
 

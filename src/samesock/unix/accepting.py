@@ -96,6 +96,7 @@ class Acceptor:
         self._thread: threading.Thread | None = None
         self._alarmed: float | None = None
         self._closed = False
+        self._shut = False
 
     def check_process(self) -> None:
         """After a fork, let go of what the parent's accept had in hand: plain closes, which disturb nobody."""
@@ -133,8 +134,26 @@ class Acceptor:
                 ends = [end - now for end in (deadline, due) if end is not None]
                 system.wait([number, *waiting], [], max(0.0, min(ends)) if ends else None)
         finally:
-            if self._parked or self._ready:
+            if (self._parked or self._ready) and not self._shut:
                 self._leave()
+
+    def shut_down(self, number: int, hold: Hold | None) -> None:
+        """Take in whoever is in the kernel's queue, and let `hold` go: the listener is about to be shut down for
+        reading, which leaves a Unix socket's queue to accept(), and empties TCP's."""
+        self.check_process()
+        listener = self._twins.get(number) or self._twin(number)
+        set_mode(listener, 0.0)
+        waiting: list[Client] = []
+        with self._mutex:
+            try:
+                while (client := self._next(listener)) is not None:
+                    waiting.append(client)
+            except OSError:
+                pass  # it has been shut before: then there is no queue
+            self._ready.extend(waiting)
+            self._shut = True
+            if hold is not None:
+                self._holds[self._holds.index(hold)] = None
 
     def _twin(self, number: int) -> _socket.socket:
         """Make the listener's twin. There is one for a number: a second one, dropped, would close it."""
@@ -231,6 +250,8 @@ class Acceptor:
     def _may_connect(self, address: Address) -> bool:
         """Since a chmod, the secret alone is not enough: somebody may have read it before."""
         hold = next(filter(None, self._holds), None)
+        if self._shut:
+            return False  # the hello came too late, and whether the file was touched cannot be told any more
         try:
             if hold is None or not hold.touched():
                 return True
@@ -325,7 +346,7 @@ class Acceptor:
         while True:
             try:
                 with self._mutex:
-                    if self._closed or not (self._parked or self._ready):
+                    if self._closed or self._shut or not (self._parked or self._ready):
                         self._stop_tending()
                         return
                     waiting = list(self._parked)

@@ -63,6 +63,8 @@ class State:
     made of (record, nonce, both addresses, side), since few connections ever need them."""
     passage: Passage | None = None
     """What is known of passed descriptors, once any were."""
+    shut = 0
+    """What shutdown() was asked for before there was a connection: 1 for receiving, 2 for sending."""
     handed = False
     """Whether another process may have the descriptor, too."""
     noted = 0

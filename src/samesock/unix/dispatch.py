@@ -190,6 +190,12 @@ class Methods:
             return error.errno
         return 0
 
+    def shutdown(self: Any, how: int, /) -> None:
+        end = _end_of(ref(self))
+        if end is None:
+            return calls.shutdown(self, how)
+        return end.shutdown(self, how)
+
     def getsockname(self: Any) -> Any:
         end = _end_of(ref(self))
         return calls.getsockname(self) if end is None else end.getsockname(self)
@@ -214,13 +220,15 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
-        return calls.recv(self, size, flags), sender_of(self, end)
+        data = calls.recv(self, size, flags)
+        return data, sender_of(self, end) if data else None
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
-        return calls.recv_into(self, buffer, nbytes, flags), sender_of(self, end)
+        count = calls.recv_into(self, buffer, nbytes, flags)
+        return count, sender_of(self, end) if count else None
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         end = _end_of(ref(self))
@@ -435,7 +443,8 @@ def _connect(sock: Any, end: Any, address: Any) -> None:
 
 
 def sender_of(sock: Any, end: Any) -> Name | None:
-    """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux)."""
+    """What recvfrom on a stream says of the sender: its path, `None` for one without (seen on Linux), as of the end
+    of the stream, where nobody has sent anything."""
     try:
         return end.getpeername(sock) or None
     except OSError:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from samesock.unix.passing import Passage
 
 Address = tuple[str, int]
+Carry = Callable[[_socket.socket, int], None]
 
 _BINDING = "binding a Unix socket"
 _CONNECTING = "connecting a Unix socket"
@@ -50,6 +51,12 @@ _SO_PROTOCOL = 38
 _SO_PEERCRED: int | None = getattr(
     _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
 )  # PyPy has no name for it.
+_SO_PASSCRED: int | None = getattr(_socket, "SO_PASSCRED", None)
+_DIRECTIONS = (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR)
+_OVER = frozenset(
+    {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10057, 10058}
+)
+"""What TCP answers to the shutdown of a connection that is over; a Unix socket's is shut again."""
 _SWALLOWED = ignored_options.IGNORED | {
     getattr(_socket, name) for name in ("SO_REUSEPORT", "SO_EXCLUSIVEADDRUSE") if hasattr(_socket, name)
 }
@@ -72,7 +79,7 @@ _path_of_str = functools.lru_cache(maxsize=128)(unix_path)
 class EmulatedEnd:
     """One emulated socket. See `samesock.unix.End` for what each method promises."""
 
-    __slots__ = ("_acceptor", "_hold", "_options", "_pending_port", "_port", "state")
+    __slots__ = ("_acceptor", "_hold", "_linger", "_options", "_pending_port", "_port", "state")
 
     transport = "emulated"
     kind: int = _socket.SOCK_STREAM
@@ -82,6 +89,7 @@ class EmulatedEnd:
         self._acceptor: Acceptor | None = None
         self._hold: Hold | None = None
         self._options: dict[int, int] = {}
+        self._linger = (0, 0)
         self._pending_port = 0
         self._port = 0
 
@@ -93,7 +101,9 @@ class EmulatedEnd:
         path = _path_of(address, binding=True)
         state = self.state
         if state.name or state.role == "listening":
-            raise named_error("EINVAL", f"{_BINDING} that has a name", os.fsdecode(path))
+            # The kernel makes the file before it looks whether the socket has a name.
+            taken = "EADDRINUSE" if os.path.lexists(path) else "EINVAL"
+            raise named_error(taken, f"{_BINDING} that has a name", os.fsdecode(path))
         realm = self._bind_port(sock, number)
         self._publish(number, path, realm)
         if state.role == "new":
@@ -143,6 +153,8 @@ class EmulatedEnd:
             self._listen_as(state.record, backlog)
         else:
             acceptor.backlog = backlog
+        if state.shut & 1:
+            self.shutdown(sock, _socket.SHUT_RD)
 
     def _listen_as(self, record: Record, backlog: int) -> None:
         if self._hold is not None:
@@ -221,10 +233,45 @@ class EmulatedEnd:
             _restore_mode(sock)
         self._pending_port = 0
         state.role = "connected"
+        if state.shut:
+            calls.shutdown(sock, state.shut - 1)
         state.local, state.remote = made.local, made.server
         state.seed = (made.record, made.nonce, made.local, made.server, 0)
         state.peer_name = made.record.name
         state.peer_record = (made.record.pid, made.record.start)
+
+    def shutdown(self, sock: _socket.socket, how: int, carry: Carry | None = None) -> None:
+        """As on Linux: also without a peer, where it counts for the connection to come, and also when the peer has
+        gone. `carry` is the call that shuts the TCP socket down."""
+        _number(sock)
+        if how not in _DIRECTIONS:
+            raise named_error("EINVAL", f"shutting a Unix socket down: {how} is no way to do it")
+        state = self.state
+        if state.role in ("new", "bound"):
+            state.shut |= how + 1
+            return
+        if state.role == "listening":
+            if how == _socket.SHUT_WR:
+                return
+            self._stop_listening(sock)
+        try:
+            (carry or calls.shutdown)(sock, how)
+        except OSError as failure:
+            if failure.errno not in _OVER:
+                raise
+        finally:
+            _restore_mode(sock)
+
+    def _stop_listening(self, sock: _socket.socket) -> None:
+        """Let the name die, so that each further connect is refused, and keep those who have connected."""
+        acceptor = self._acceptor or self._found()
+        hold, self._hold = self._hold, None
+        try:
+            if acceptor is not None:
+                acceptor.shut_down(_number(sock), hold)
+        finally:
+            if hold is not None:
+                hold.close()
 
     # ---- names and options
 
@@ -247,6 +294,10 @@ class EmulatedEnd:
         if option in _SWALLOWED:
             self._options[option] = ignored_options.switched(*value)
             return
+        if option == _socket.SO_LINGER:
+            # A Unix socket never lingers; TCP would, and with no time for it reset: what was sent would be lost.
+            self._linger = ignored_options.lingering(*value)
+            return
         calls.setsockopt(sock, level, option, *value)
 
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
@@ -256,6 +307,13 @@ class EmulatedEnd:
         number: int | None = None
         if option in _SWALLOWED:
             number = self._options.get(option, 0)
+        elif option == _socket.SO_LINGER:
+            switch, seconds = self._linger
+            return ignored_options.as_asked(switch, length[0] if length else 0, seconds)
+        elif option == _SO_PASSCRED:
+            number = 0
+        elif option == _socket.SO_ACCEPTCONN:
+            number = int(self.state.role == "listening")  # also when it is shut down, which ends it for TCP
         elif option == _socket.SO_TYPE:
             number = self.kind
         elif option == _SO_DOMAIN and _SO_PEERCRED is not None:
@@ -307,6 +365,7 @@ class EmulatedEnd:
         end: EmulatedEnd = type(self)(self.state)
         end._port = self._port
         end._options = self._options
+        end._linger = self._linger
         if self._hold is not None:
             end._hold = self._hold.copy(number)
         if self._acceptor is not None:

@@ -38,10 +38,27 @@ def switched(*value: object) -> int:
     return int(given[:4] != bytes(4))
 
 
-def as_asked(value: int, length: int = 0) -> int | bytes:
-    """What getsockopt gives for the value: an int, or at most `length` of its bytes."""
+def lingering(*value: object) -> tuple[int, int]:
+    """What setsockopt makes of SO_LINGER's value: whether, and for how many seconds. Winsock has two shorts where
+    POSIX has two ints; either is taken where the system is Winsock."""
+    try:
+        given = bytes(memoryview(value[0]))  # type: ignore[arg-type]
+    except (TypeError, IndexError):
+        given = b""
+    form = "=ii" if len(given) >= 8 else "=HH"
+    if len(value) != 1 or len(given) < 4 or (form == "=HH" and not _SHORTS):
+        raise _errors.named_error("EINVAL", "setting SO_LINGER; its value is two ints")
+    switch, seconds = struct.unpack_from(form, given)
+    return (1, seconds) if switch else (0, 0)
+
+
+_SHORTS = hasattr(_socket, "SO_EXCLUSIVEADDRUSE")
+
+
+def as_asked(value: int, length: int = 0, *more: int) -> int | bytes:
+    """What getsockopt gives for the value: an int, or at most `length` of its bytes and of the ints' that follow it."""
     if length == 0:
         return value
     if not 0 < length <= 1024:
         raise OSError("getsockopt buflen out of range")  # CPython's words and limit, and no errno
-    return struct.pack("=i", value)[:length]
+    return struct.pack(f"={1 + len(more)}i", value, *more)[:length]

@@ -153,6 +153,12 @@ class NativeEnd:
 
     # ---- names and options
 
+    def shutdown(
+        self, sock: _socket.socket, how: int, carry: Callable[[_socket.socket, int], None] | None = None
+    ) -> None:
+        """Winsock's own."""
+        (carry or calls.shutdown)(sock, how)
+
     def getsockname(self, sock: _socket.socket) -> Name:
         """The path as it was given to bind; `''` without one."""
         name = self._name_by(self._table.getsockname, _number(sock))

@@ -74,7 +74,8 @@ class DataMethods:
                 return Methods.recvfrom(self, size, flags)
             return receiving.datagram(self, size, flags)
         end = _end_of(ref(self))
-        return DataMethods.recv(self, size, flags), None if end is None else sender_of(self, end)
+        data = DataMethods.recv(self, size, flags)
+        return data, sender_of(self, end) if data and end is not None else None
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         if calls.type(self) != _STREAM:
@@ -82,9 +83,8 @@ class DataMethods:
                 return Methods.recvfrom_into(self, buffer, nbytes, flags)
             return receiving.datagram_into(self, receiving.room_in(buffer, nbytes), flags)
         end = _end_of(ref(self))
-        return DataMethods.recv_into(self, buffer, nbytes, flags), None if end is None else sender_of(
-            self, end
-        )
+        count = DataMethods.recv_into(self, buffer, nbytes, flags)
+        return count, sender_of(self, end) if count and end is not None else None
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         if _end_of(ref(self)) is not None:

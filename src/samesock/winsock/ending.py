@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from samesock import _errors, _waking
 from samesock.ffi.kernel32_waits import kernel32_waits
+from samesock.unix import ends
 from samesock.winsock import blocking
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import is_connected, is_listening
@@ -42,16 +43,30 @@ class EndingMethods:
             blocking.plain(calls.shutdown, self, how)
             return
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
+        end = ends.get(self)
         if stops_reading and is_listening(self):
+            if end is not None:
+                end.shutdown(self, how, _leave_open)
             _waking.ended[self] = "EINVAL"
-        elif calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
+        elif end is None and calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
-            blocking.plain(calls.shutdown, self, how)
+            if end is None:
+                _shut(self, how)
+            else:
+                end.shutdown(self, how, _shut)
             if not stops_reading:
                 return
             _waking.ended[self] = _waking.END_OF_STREAM
         _end_calls(self, writers_too=how == _socket.SHUT_RDWR)
+
+
+def _leave_open(sock: Any, how: int) -> None:
+    """Winsock refuses to shut a listener down; that it has ended is for each accept to say."""
+
+
+def _shut(sock: Any, how: int) -> None:
+    blocking.plain(calls.shutdown, sock, how)
 
 
 def _end_calls(sock: Any, *, writers_too: bool) -> None:

@@ -8,9 +8,11 @@ retry.
 from __future__ import annotations
 
 import _socket
+import errno
 from typing import Any
 
 from samesock import _errors
+from samesock.unix import End
 from samesock.winsock.calls import calls
 
 WSAEBADF = 10009
@@ -85,6 +87,15 @@ def is_listening(sock: Any) -> bool:
         return bool(calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ACCEPTCONN))
     except OSError:
         return False
+
+
+def end_is_connected(sock: Any, end: End) -> bool:
+    """The same of a Unix socket; a closed one is left to `told`, whatever it was."""
+    try:
+        end.getpeername(sock)
+    except OSError as error:
+        return error.errno == errno.EBADF
+    return True
 
 
 def check_open(sock: Any) -> None:

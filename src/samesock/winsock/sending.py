@@ -13,6 +13,7 @@ from typing import Any
 
 from samesock import _errors
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
+from samesock.unix import ends
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.connecting import reachable
@@ -25,6 +26,7 @@ from samesock.winsock.failing import (
     WSAENOTCONN,
     WSAEWOULDBLOCK,
     code_of,
+    end_is_connected,
     is_connected,
     is_unbound,
     told,
@@ -111,7 +113,10 @@ def _explained(sock: Any, error: OSError, tried: str) -> OSError:
     is_datagram = calls.type(sock) != _socket.SOCK_STREAM
     if code == WSAENOTCONN and is_datagram:
         return _errors.named_error("EDESTADDRREQ", tried, code=code)
-    if code == WSAECONNRESET and not is_datagram and is_unbound(sock):
+    end = ends.get(sock)
+    if end is not None and not is_datagram and not end_is_connected(sock, end):
+        return _errors.named_error("ENOTCONN", tried, code=code)
+    if code == WSAECONNRESET and not is_datagram and end is None and is_unbound(sock):
         return _errors.named_error("ENOTCONN", tried, code=code)  # Wine's word for it (seen)
     return told(sock, error, tried)
 
