@@ -289,10 +289,6 @@ def test_ports_are_used_up(path: str, listener: samesock.socket, monkeypatch: py
 
 def test_shut_down_listener_refuses(path: str, listener: samesock.socket) -> None:
     """A listener that is shut down, as programs do to wake a thread in accept(), refuses at once."""
-    if hasattr(listener, "share"):
-        pytest.skip(
-            "a shutdown() of listeners that clients notice is absent: deviation shut-listener-accepts"
-        )
     listener.shutdown(samesock.SHUT_RDWR)
     assert refused(path).errno == errno.ECONNREFUSED
 
