@@ -15,7 +15,6 @@ from pathlib import Path
 
 from cache import LauncherError, built, key_of, retried, say
 
-STANDARD_MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SYSTEM_PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
 RECIPE = 1  # Raise it when the way of making a root changes, so that old ones are not used.
@@ -48,12 +47,12 @@ def need_root(purpose: str) -> None:
 
 
 def mirror() -> str:
-    """The Debian mirror that this machine's own apt uses, else Debian's standard one."""
+    """The Debian mirror that this machine's own apt uses; "" where it uses none, and debootstrap takes its own."""
     chosen = os.environ.get("SAMESOCK_DEBIAN_MIRROR")
     if chosen:
         return chosen
     texts = [path.read_text(errors="replace") for path in _apt_sources()]
-    return debian_mirror_in("\n".join(texts)) or STANDARD_MIRROR
+    return debian_mirror_in("\n".join(texts)) or ""
 
 
 def _apt_sources() -> list[Path]:
