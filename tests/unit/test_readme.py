@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,20 @@ def test_ci_runs_the_readmes_command():
     typed = re.sub(r"--quiet ", "", script.read_text(encoding="utf-8"))
     for part in command.split(" && "):
         assert part in typed, part
+
+
+@pytest.mark.parametrize(
+    ("platform", "title"), [("wine", "Windows under Wine"), ("linux", "Linux")], ids=["wine", "linux"]
+)
+@pytest.mark.parametrize("implementation", ["stdlib", "samesock"])
+def test_the_scores_are_those_of_the_recorded_run(platform, title, implementation):
+    """The README's table of scores is what docs/conformance.json counts."""
+    record = ROOT / "docs" / "conformance.json"
+    counts = Counter(
+        one["outcome"]
+        for one in json.loads(record.read_text(encoding="utf-8"))
+        if one["platform"] == platform and one["implementation"] == implementation
+    )
+    name = {"stdlib": "the standard library"}.get(implementation, implementation)
+    kept, others = counts["kept"], [counts[word] for word in ("deviation", "absent", "broken")]
+    assert f"| {title}, {name} | {kept} of {counts.total()} | {' | '.join(map(str, others))} |" in README
