@@ -274,8 +274,13 @@ def test_holders_names_a_child_that_inherited() -> None:
     ):
         passed = [listening, opened] = [listener.fileno(), file.fileno()]
         with subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=passed
+            [sys.executable, "-c", "print(flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=passed,
         ) as child:
+            assert child.stdout is not None
+            child.stdout.readline()  # by now the kernel has its whole command line
             found = fdtable.holders(listener, among=[child.pid])
             of_file = fdtable.holders(file, among=[child.pid])
             not_passed = fdtable.holders(other, among=[child.pid])
