@@ -277,6 +277,7 @@ def test_more_than_a_receiver_takes_for_a_frame(pair, pipe, monkeypatch):
     assert writer_has_gone(pipe)
 
 
+@stays_with_its_receiver
 def test_a_peer_that_does_not_take_a_begun_frame(pair, pipe, monkeypatch):
     """A non-blocking sender that cannot finish a frame ends the connection; it does not wait for ever."""
     monkeypatch.setattr(passing, "FINISH_SECONDS", 0.1)
