@@ -33,6 +33,8 @@ TYPED_PLATFORMS = ("linux", "darwin", "win32", "freebsd")
 WORKERS = 3  # The tests wait more than they compute: on two cores a third worker still gains.
 WINE = ("platforms/wine/wine.py",)
 WINE_TIME_LIMIT = "2000"
+WINE_SILENCE = "420"  # Longer than a test may take: past it, it is not a test that hangs.
+WINE_FELL = 125  # The launcher's exit code when Wine itself failed.
 REPORTS = ROOT / ".junit"
 DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
 QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
@@ -50,6 +52,8 @@ finished: dict[str, bool] = {}
 """The sessions that ran tests, and whether each of them was content."""
 second_tries: dict[str, list[str]] = {}
 """By session, the tests that failed among others and passed by themselves."""
+fallen: list[str] = []
+"""The sessions whose Wine failed in the middle, so that they were begun anew."""
 built: list[Path] = []
 """The wheel, once it is built."""
 
@@ -96,9 +100,21 @@ def lacking(session: nox.Session, what: str, how: str) -> None:
 
 def run_tests(session: nox.Session, *command: str, external: bool = False) -> None:
     """Run a command that ends in pytest, and keep its results for the last line."""
-    # The report's path is relative, so that it is right under Wine too, where the checkout has another name.
-    session.run(*command, f"--junit-xml=.junit/{session.name}.xml", *session.posargs, external=external)
+    run_reported(session, session.name, *command, external=external)
     finished[session.name] = True
+
+
+def run_reported(session: nox.Session, report: str, *command: str, external: bool) -> None:
+    """Run a command that ends in pytest and writes that report; anew, once, if Wine itself failed under it."""
+    # The report's path is relative, so that it is right under Wine too, where the checkout has another name.
+    line = (*command, f"--junit-xml=.junit/{report}.xml", *session.posargs)
+    written = REPORTS / f"{report}.xml"
+    written.unlink(missing_ok=True)
+    session.run(*line, external=external, success_codes=[0, WINE_FELL])
+    if external and not written.exists():  # pytest writes it at its end, whatever the tests gave.
+        fallen.append(session.name)
+        session.log("Wine itself failed, not a test: beginning anew")
+        session.run(*line, external=external)
 
 
 def run_patiently(
@@ -117,8 +133,7 @@ def run_patiently(
             raise
         session.log(f"trying once more, by themselves: {', '.join(failures)}")
         again = ("--last-failed", "--last-failed-no-failures=none")
-        report = f"--junit-xml=.junit/{session.name}-again.xml"
-        session.run(*command, *again, report, *session.posargs, external=external)
+        run_reported(session, f"{session.name}-again", *command, *again, external=external)
         second_tries[session.name] = failures
         finished[session.name] = True
 
@@ -164,6 +179,8 @@ def print_totals() -> None:
     sys.stderr.flush()
     for name, failures in second_tries.items():
         print(f"{name}: passed at the second try, by themselves: {', '.join(failures)}", flush=True)
+    for name in fallen:
+        print(f"{name}: Wine's server died or everything hung, and the session was begun anew", flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
 
 
@@ -237,7 +254,8 @@ def wine_session(version: str) -> None:
             lacking(
                 session, "Wine (see above)", "on Linux for x86-64 be root, or have Wine 9 or newer on PATH"
             )
-        line = [python, *WINE, "run", f"--python={version}", f"--timeout={WINE_TIME_LIMIT}", "--"]
+        line = [python, *WINE, "run", f"--python={version}", f"--timeout={WINE_TIME_LIMIT}"]
+        line += [f"--silence={WINE_SILENCE}", "--"]
         # Every process start costs a second there, and a time-out ends the whole run, so it is a long one;
         # faulthandler's own dump was seen to crash the interpreter.
         patience = ("--timeout=300", "-o", "faulthandler_timeout=0")

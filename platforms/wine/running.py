@@ -1,5 +1,4 @@
-"""Run one program to its end: through pipes or a pseudo-terminal, with a time limit, and leave nothing
-behind.
+"""Run one program to its end: through pipes or a pseudo-terminal, within limits, and leave nothing behind.
 
 The program runs in a session of its own and is ended by its id. Nothing here knows Wine.
 """
@@ -10,6 +9,7 @@ import enum
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -19,10 +19,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 TIMED_OUT = 124  # As timeout(1) has it.
+FAILED = 125  # The same: not the program failed, but what it runs on.
 INTERRUPTED = 130
+KEPT = 4096  # How much of stderr is looked at together: a message may come in two pieces.
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a program is ended before its own end: seconds in all, seconds without output, words on stderr."""
+
+    timeout: float | None = None
+    silence: float | None = None
+    fatal: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,14 @@ class Program:
     directory: Path
     environment: dict[str, str]
     inherited: tuple[int, ...]
+
+
+class Sink(Protocol):
+    """Where output goes."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+    def flush(self) -> object: ...
 
 
 class Moved(enum.Enum):
@@ -57,8 +76,28 @@ class LineEnds:
         return data[: len(data) - len(self._held)].replace(b"\r\n", b"\n")
 
 
-def run_piped(program: Program, timeout: float | None, out: BinaryIO, err: BinaryIO) -> int:
+class Watched:
+    """A program's stderr on its way, and whether it has said that what the program runs on is gone."""
+
+    def __init__(self, target: BinaryIO, fatal: re.Pattern[bytes] | None) -> None:
+        self._target = target
+        self._fatal = fatal
+        self._tail = b""
+        self.seen = False
+
+    def write(self, data: bytes, /) -> None:
+        self._target.write(data)
+        if self._fatal is not None and not self.seen:
+            self._tail = self._tail[-KEPT:] + data
+            self.seen = self._fatal.search(self._tail) is not None
+
+    def flush(self) -> None:
+        self._target.flush()
+
+
+def run_piped(program: Program, limits: Limits, out: BinaryIO, err: BinaryIO) -> int:
     """Run with stdin from /dev/null, outputs through pipes: Wine treats files and terminals differently."""
+    watched = Watched(err, limits.fatal)
     process = subprocess.Popen(
         program.command,
         cwd=program.directory,
@@ -71,12 +110,15 @@ def run_piped(program: Program, timeout: float | None, out: BinaryIO, err: Binar
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    pumps = {process.stdout.fileno(): (out, LineEnds()), process.stderr.fileno(): (err, LineEnds())}
+    pumps: dict[int, tuple[Sink, LineEnds]] = {
+        process.stdout.fileno(): (out, LineEnds()),
+        process.stderr.fileno(): (watched, LineEnds()),
+    }
     with process.stdout, process.stderr:
-        return _until_ended(process, timeout, lambda seconds: _pump(pumps, seconds))
+        return _until_ended(process, limits, lambda seconds: _pump(pumps, seconds), lambda: watched.seen)
 
 
-def _pump(pumps: dict[int, tuple[BinaryIO, LineEnds]], seconds: float) -> Moved:
+def _pump(pumps: dict[int, tuple[Sink, LineEnds]], seconds: float) -> Moved:
     """Move what has come within the time."""
     if not pumps:
         return Moved.CLOSED
@@ -91,7 +133,7 @@ def _pump(pumps: dict[int, tuple[BinaryIO, LineEnds]], seconds: float) -> Moved:
     return Moved.SOME if ready else Moved.NOTHING
 
 
-def run_on_terminal(program: Program, timeout: float | None, rows: int = 24, columns: int = 80) -> int:
+def run_on_terminal(program: Program, limits: Limits, rows: int = 24, columns: int = 80) -> int:
     """Run with a new pseudo-terminal as its terminal; what we get on stdin is typed there."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -108,7 +150,7 @@ def run_on_terminal(program: Program, timeout: float | None, rows: int = 24, col
     os.close(theirs)
     sources = [ours, 0]
     try:
-        return _until_ended(process, timeout, lambda seconds: _relay(sources, ours, seconds))
+        return _until_ended(process, limits, lambda seconds: _relay(sources, ours, seconds))
     finally:
         os.close(ours)
 
@@ -139,19 +181,30 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _until_ended(
-    process: subprocess.Popen[bytes], timeout: float | None, move: Callable[[float], Moved]
+    process: subprocess.Popen[bytes],
+    limits: Limits,
+    move: Callable[[float], Moved],
+    lost: Callable[[], bool] = bool,
 ) -> int:
-    """Move data until the program ends, its time is up, or Ctrl+C comes; its exit code, as in a shell."""
-    deadline = time.monotonic() + timeout if timeout is not None else None
+    """Move data until the program ends, a limit is reached, or Ctrl+C comes; its exit code, as in a shell."""
+    begun = heard = time.monotonic()
     try:
         while process.poll() is None:
-            if deadline is not None and time.monotonic() >= deadline:
+            now = time.monotonic()
+            if limits.timeout is not None and now - begun >= limits.timeout:
                 return TIMED_OUT
-            if move(0.2) is Moved.CLOSED:
+            if lost() or (limits.silence is not None and now - heard >= limits.silence):
+                return FAILED
+            moved = move(0.2)
+            if moved is Moved.SOME:
+                heard = time.monotonic()
+            elif moved is Moved.CLOSED:
                 time.sleep(0.02)
         # What came between the last look and the end; a process that outlives the program may hold the pipe.
         while move(0.1) is Moved.SOME:
             pass
+        if lost():
+            return FAILED
         code = process.returncode
         return 128 - code if code < 0 else code
     except KeyboardInterrupt:

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cache import LauncherError, cache_root, make_folder, remove_tree, say, try_lock
 from interpreters import AVAILABLE, interpreter, pythons_folder, requirements
 from prefixes import taken, template
-from running import INTERRUPTED, Program, run_on_terminal, run_piped
-from wines import Places, Wine, find_wine
+from running import FAILED, INTERRUPTED, Limits, Program, run_on_terminal, run_piped
+from wines import SERVER_IS_LOST, Places, Wine, find_wine
 
 DEFAULT_PYTHON = "3.13"
 # Compiled files go into the prefix: this checkout's belong to the Pythons of the machine itself.
@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--python", default=DEFAULT_PYTHON, choices=list(AVAILABLE))
     run.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", type=_assignment)
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="end it then, with exit code 124")
+    run.add_argument(
+        "--silence",
+        type=float,
+        metavar="SECONDS",
+        help="end it when it prints nothing for that long, with 125",
+    )
     run.add_argument("--pty", action="store_true", help="give it a terminal (a Windows console) of its own")
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENT ...")
     commands.add_parser("path", help="print the cache folder")
@@ -85,9 +91,15 @@ def run(cache: Path, options: argparse.Namespace) -> int:
         passed = {"CI": os.environ["CI"]} if "CI" in os.environ else {}
         environment = {**environment, **PYTHON_ENVIRONMENT, **passed, **dict(options.env)}
         program = Program(command, directory, environment, (prefix.lock,))
+        limits = Limits(options.timeout, options.silence, SERVER_IS_LOST)
         if options.pty:
-            return run_on_terminal(program, options.timeout)
-        return run_piped(program, options.timeout, sys.stdout.buffer, sys.stderr.buffer)
+            return run_on_terminal(program, limits)
+        code = run_piped(program, limits, sys.stdout.buffer, sys.stderr.buffer)
+    if code == FAILED:
+        say(
+            "Wine's own server has died, or the program was silent for too long: it was ended (exit code 125)"
+        )
+    return code
 
 
 def clean(cache: Path) -> None:

@@ -20,6 +20,9 @@ OLDEST = 9  # Wine 8 cannot start CPython 3.12 and 3.13 with their output in a f
 SUITE = "trixie"
 PACKAGES = ("wine", "wine64", "ca-certificates")
 IN_ROOT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "XDG_RUNTIME_DIR": "/tmp/runtime"}
+# Its server's last words (10.0 was seen to fall over its own bookkeeping of descriptors, once in some twenty runs of
+# the suite), and those of a program that has lost it. Who waits for the server then waits for ever.
+SERVER_IS_LOST = re.compile(rb"wineserver\S*: .*Assertion .* failed|wine client error:")
 # -all: Wine's own diagnostics; mscoree and mshtml: no question whether to fetch Mono and Gecko.
 QUIET = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 

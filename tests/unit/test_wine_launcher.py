@@ -226,11 +226,14 @@ def test_a_half_copied_prefix_is_copied_again(template: Path) -> None:
 # Running.
 
 
-def run_here(code: str, timeout: float | None = None) -> tuple[int, bytes, bytes]:
-    """Run this Python, through the launcher's pipes."""
+def run_here(
+    code: str, timeout: float | None = None, silence: float | None = None
+) -> tuple[int, bytes, bytes]:
+    """Run this Python, through the launcher's pipes and within a run's limits."""
     out, err = io.BytesIO(), io.BytesIO()
     program = running.Program([sys.executable, "-c", code], Path.cwd(), dict(os.environ), ())
-    return running.run_piped(program, timeout, out, err), out.getvalue(), err.getvalue()
+    limits = running.Limits(timeout, silence, wines.SERVER_IS_LOST)
+    return running.run_piped(program, limits, out, err), out.getvalue(), err.getvalue()
 
 
 def test_output_and_exit_code_come_through() -> None:
@@ -265,6 +268,42 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
     assert gone(int(note.read_text()))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "wineserver64: server/fd.c:1629: set_fd_events: Assertion `poll_users[user] == fd' failed.",
+        "wine client error:2c: recvmsg: Connection reset by peer",
+    ],
+)
+@pytest.mark.parametrize("cut", [None, 12])
+def test_a_lost_server_ends_the_run(words: str, cut: int | None) -> None:
+    """Once Wine's server has died, who waits for it is ended at once, and the code is 125, not the program's."""
+    code = (
+        "import sys, time\n"
+        f"words, cut = {words!r}, {cut!r}\n"
+        "for piece in (words[:cut], words[cut:] if cut else ''):\n"
+        "    sys.stderr.write(piece); sys.stderr.flush(); time.sleep(0.3)\n"
+        "time.sleep(50)\n"
+    )
+    started = time.monotonic()
+    status, _, err = run_here(code)
+    assert (status, err.decode()) == (running.FAILED, words)
+    assert time.monotonic() - started < 25
+
+
+def test_other_words_end_nothing() -> None:
+    """What else is said on stderr, the word wineserver and assertions of Python's among it, is the program's own."""
+    words = "AssertionError: wineserver\nwineserver: a word\nAssertion failed\n"
+    assert run_here(f"import sys; sys.stderr.write({words!r}); sys.exit(3)")[::2] == (3, words.encode())
+
+
+def test_a_silent_program_is_ended() -> None:
+    """One that prints nothing for the time given is ended with 125; one that goes on printing is not."""
+    assert run_here("import time; print(1, flush=True); time.sleep(50)", silence=1.5)[0] == running.FAILED
+    chatty = "import time\nfor _ in range(12): print(1, flush=True); time.sleep(0.3)"
+    assert run_here(chatty, silence=3.0)[0] == 0
+
+
 def gone(pid: int) -> bool:
     """Whether that process ends within five seconds (a zombie that nobody reaps has ended too)."""
     deadline = time.monotonic() + 5
@@ -297,10 +336,13 @@ def test_a_terminal_is_one() -> None:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # The relay writes to descriptor 1 and reads 0: give it ours.
-        os.dup2(write, 1)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        program = running.Program([sys.executable, "-c", code], Path.cwd(), dict(os.environ), ())
-        os._exit(running.run_on_terminal(program, 20.0))
+        try:  # A child that came out of here by an exception would go on with the tests.
+            os.dup2(write, 1)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            program = running.Program([sys.executable, "-c", code], Path.cwd(), dict(os.environ), ())
+            os._exit(running.run_on_terminal(program, running.Limits(20.0)))
+        finally:
+            os._exit(99)
     os.close(write)
     with open(read, "rb") as output:
         assert b"[True, True, True] 80" in output.read()
@@ -408,8 +450,11 @@ def test_a_launcher_that_is_told_to_end_ends_its_program(tmp_path: Path) -> None
     )
     launcher = os.fork()
     if launcher == 0:
-        signal.signal(signal.SIGTERM, wine._terminated)
-        os._exit(run_here(code)[0])
+        try:
+            signal.signal(signal.SIGTERM, wine._terminated)
+            os._exit(run_here(code)[0])
+        finally:
+            os._exit(99)
     deadline = time.monotonic() + 20
     while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
