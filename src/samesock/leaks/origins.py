@@ -81,6 +81,13 @@ class Origin:
                 return True
         return False
 
+    def made_within(self, file: str, function: str) -> bool:
+        """Whether `function` of the standard library's `file` ("asyncio/events.py") was on the way to the call."""
+        return any(
+            code.co_name == function and code.co_filename.replace("\\", "/").endswith(file)
+            for code, _ in self.stack
+        )
+
     def own_lines(self) -> list[Line]:
         """The stack without the frames of the interpreter, of pytest and of installed packages.
 
