@@ -56,6 +56,7 @@ def test_another_under_the_same_number_is_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="feature absent: fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_child_is_not_judged_by_its_parents_table() -> None:
     """A forked child that opens something does not take its parent's unchanged table for its own."""
     boundary = Boundary(keys())
