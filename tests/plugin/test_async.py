@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ async def test_clean_after():
     await anyio.to_thread.run_sync(lambda: None)
 """
 
+DEFAULT_LOOP = """
+import asyncio
+
+def test_asks_for_the_default_loop():
+    policy = asyncio.get_event_loop_policy()
+    assert policy.get_event_loop() is policy.get_event_loop()
+
+def test_clean():
+    pass
+
+def test_gives_a_loop_of_its_own_to_the_policy():
+    asyncio.set_event_loop(asyncio.new_event_loop())
+
+def test_clean_again():
+    asyncio.set_event_loop(None)
+"""
+
 
 def run_suite(folder: Path, text: str, *options: str) -> Run:
     (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -p no:xdist\n")
@@ -123,3 +141,13 @@ def test_anyio(tmp_path: Path) -> None:
     pytest.importorskip("anyio", reason="feature absent: anyio")
     run = run_suite(tmp_path, ANYIO, "-p", "no:asyncio")
     assert {name.partition("[")[0] for name in blamed(run)} == {"test_leaks"}, run.output
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="feature absent: a policy that makes a default loop")
+def test_default_loop(tmp_path: Path) -> None:
+    """The loop that asyncio's policy makes when asked is nobody's leak; one that a test makes is the test's."""
+    run = run_suite(tmp_path, DEFAULT_LOOP, "-v", "-p", "no:asyncio", "-p", "no:anyio")
+    assert blamed(run) == {"test_gives_a_loop_of_its_own_to_the_policy"}, run.output
+    assert "kept by asyncio's default event loop: known, not counted" in run.output
+    untraced = run_suite(tmp_path, DEFAULT_LOOP, "-p", "no:asyncio", "-p", "no:anyio", "--fd-leaks-trace=off")
+    assert "test_asks_for_the_default_loop" not in blamed(untraced), untraced.output

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 import unittest
@@ -15,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+import samesock
+from plugin.running import environment
 from samesock.fdtable import describe, keys
 from samesock.leaks import DescriptorLeak, LeakCheckMixin, RuleError, allow, no_leaks, recording
 
@@ -231,6 +235,45 @@ def test_the_table_knows_where(tmp_path: Path) -> None:
     assert origin is not None
     assert origin.frames[0].file == __file__
     assert "here" in origin.frames[0].text
+
+
+OPENING = """
+import sys; sys.path.insert(0, sys.argv[1])
+import samesock
+from samesock.leaks import DescriptorLeak, no_leaks
+
+kept = []
+for opening in (
+    lambda: samesock.socket(),
+    lambda: samesock.create_server(("127.0.0.1", 0)),
+):
+    try:
+        with no_leaks():
+            kept.append(opening())
+    except DescriptorLeak as leak:
+        print(samesock.__file__, *leak.findings[0].stack[0][:2], sep="|")
+"""
+
+
+def test_own_frames_are_skipped_wherever_the_package_lies(tmp_path: Path) -> None:
+    """A socket of samesock's is opened by the user's line, in a checkout and in a copy in any folder alike."""
+    package = Path(samesock.__file__).parent
+    shutil.copytree(package, tmp_path / "copy" / "samesock", ignore=shutil.ignore_patterns("__pycache__"))
+    script = tmp_path / "opening.py"
+    script.write_text(OPENING)
+    for folder in (package.parent, tmp_path / "copy"):
+        output = subprocess.run(
+            [sys.executable, str(script), str(folder)],
+            env=environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        rows = [line.split("|") for line in output.splitlines()]
+        assert [(Path(file).name, line) for _, file, line in rows] == [(script.name, "8"), (script.name, "9")]
+        assert {Path(where) for where, _, _ in rows} == {folder / "samesock" / "__init__.py"}
 
 
 def test_a_block_is_entered_once() -> None:

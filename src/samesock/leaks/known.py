@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from samesock.fdtable import Identity, Key, describe
 from samesock.fdtable.current_directory import current_directory_handle
-from samesock.leaks.owners import FD, HANDLE, SOCKET
+from samesock.leaks import recording
+from samesock.leaks.owners import FD, HANDLE, SOCKET, loop_keys
 
 
 class Place(NamedTuple):
@@ -80,6 +81,21 @@ def _path_of(number: int) -> str | None:
         return None  # gone meanwhile
 
 
+def _default_loop() -> frozenset[Key]:
+    """What belongs to the loop that asyncio's policy makes when it is first asked for one, and holds as its default.
+
+    Who asks for that loop is not told to close it (pytest-asyncio asks before the first test; since Python 3.14 none is
+    made). A loop that a program makes and gives to the policy is its own to close; without tracing the two look the
+    same, and neither counts.
+    """
+    keys = loop_keys(attribute(sys.modules.get("asyncio.events"), "_event_loop_policy._local._loop"))
+    for space, number in keys if recording.active() else ():
+        origin = recording.log.by_number.get((space, number))
+        if origin is not None and not origin.made_within("asyncio/events.py", "get_event_loop"):
+            return frozenset()
+    return keys
+
+
 def known_descriptors(handlers: tuple[object, ...], now: dict[Key, Identity]) -> dict[Key, str]:
     """What is open, by the snapshot `now`, for a library's own lasting use, and for which.
 
@@ -92,6 +108,7 @@ def known_descriptors(handlers: tuple[object, ...], now: dict[Key, Identity]) ->
         if number is not None:
             found.update({(space, number): place.what for space in SPACES})
     found.update(dict.fromkeys(_sharers_pipes(now), "multiprocessing's resource sharer"))
+    found.update(dict.fromkeys(_default_loop(), "asyncio's default event loop"))
     directory = current_directory_handle()
     if directory is not None:
         found[HANDLE, directory] = "the handle on the working directory"

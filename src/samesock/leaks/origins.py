@@ -81,6 +81,13 @@ class Origin:
                 return True
         return False
 
+    def made_within(self, file: str, function: str) -> bool:
+        """Whether `function` of the standard library's `file` ("asyncio/events.py") was on the way to the call."""
+        return any(
+            code.co_name == function and code.co_filename.replace("\\", "/").endswith(file)
+            for code, _ in self.stack
+        )
+
     def own_lines(self) -> list[Line]:
         """The stack without the frames of the interpreter, of pytest and of installed packages.
 
@@ -117,15 +124,19 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def base_name(path: str) -> str:
+    """The last part of a path of either system."""
+    return ntpath.basename(path) if sys.platform == "win32" else os.path.basename(path)
+
+
 _FOREIGN = _installed_folders()
-_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
-_WATCHERS = tuple(_OURS + name for name in ("leaks" + os.sep, "pytest_plugin" + os.sep, "fdtable" + os.sep))
+# As frames name this package's files, and not as it was installed: in a checkout it lies in no site-packages.
+_OURS = os.path.dirname(os.path.dirname(base_name.__code__.co_filename)) + os.sep
 
 
 def is_foreign(file: str) -> bool:
-    """Whether a frame's file is nobody's own code: the standard library, an installed package, or this
-    checker."""
-    if file.startswith("<") or file.startswith(_WATCHERS):
+    """Whether a frame's file is nobody's own code: the standard library, an installed package, or samesock."""
+    if file.startswith(("<", _OURS)):
         return True
     if file.startswith(_FOREIGN) or f"{os.sep}site-packages{os.sep}" in file:
         return True
@@ -148,11 +159,6 @@ def capture_stack(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
         stack.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return tuple(stack)
-
-
-def base_name(path: str) -> str:
-    """The last part of a path of either system."""
-    return ntpath.basename(path) if sys.platform == "win32" else os.path.basename(path)
 
 
 class Log:

@@ -140,13 +140,18 @@ def _claim_worker(claims: Claims, owner: Any) -> None:
             claims.by_key.setdefault(key, []).append(owner)
 
 
+def loop_keys(loop: object) -> frozenset[Key]:
+    """What an event loop opened for itself: its selector, and the pair of sockets that wakes it."""
+    numbers = {(FD, _number_at(loop, "_selector"))}
+    numbers |= {(SOCKET, _number_at(loop, name)) for name in ("_ssock", "_csock")}
+    return frozenset((space, number) for space, number in numbers if number is not None)
+
+
 def _claim_loop(claims: Claims, owner: Any) -> None:
-    numbers = {(FD, _number_at(owner, "_selector"))}
-    numbers |= {(SOCKET, _number_at(owner, name)) for name in ("_ssock", "_csock")}
-    keys: set[Key] = {(space, number) for space, number in numbers if number is not None}
+    keys = loop_keys(owner)
     if keys:
         fix = "call loop.close(), or use asyncio.run() or asyncio.Runner"
-        claims.groups.append(Group(LOOP_TITLE, owner, frozenset(keys), fix))
+        claims.groups.append(Group(LOOP_TITLE, owner, keys, fix))
 
 
 def _claimers() -> list[tuple[type, Callable[[Claims, object], None]]]:

@@ -43,20 +43,6 @@ def stop() -> None:
             unwrap_all()
 
 
-def _hear(event: str, args: tuple[Any, ...]) -> None:
-    """The audit hook. It sees every event of the process, so what is not wanted leaves within one look-up."""
-    # An interpreter that ends takes a module's names away, the private ones first, and goes on telling of events.
-    if not _EVENTS or not state.users:
-        return
-    act = _EVENTS.get(event)
-    if act is None or state.muted == threading.get_ident():
-        return
-    try:
-        act(event, args)
-    except Exception:  # noqa: BLE001 - whatever goes wrong here must not become the traced call's error
-        pass
-
-
 def _hear_socket(_: str, args: tuple[Any, ...]) -> None:
     owner: HasFileno = args[0]
     frame = sys._getframe(2)  # noqa: SLF001
@@ -109,6 +95,26 @@ _EVENTS: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
     "os.forkpty": _hear_spawn,
     "os.posix_spawn": _hear_spawn,
 }
+
+
+def _hear(
+    event: str,
+    args: tuple[Any, ...],
+    find: Callable[[str], Callable[[str, tuple[Any, ...]], None] | None] = _EVENTS.get,
+) -> None:
+    """The audit hook. It sees every event of the process, so what is not wanted leaves within one look-up.
+
+    `find` is bound here because an interpreter that ends takes a module's names away and goes on telling of events.
+    """
+    act = find(event)
+    if act is None:
+        return
+    try:
+        if state.users and state.muted != threading.get_ident():
+            act(event, args)
+    except Exception:  # noqa: BLE001 - whatever goes wrong here must not become the traced call's error
+        pass
+
 
 _real_dup, _real_close = os.dup, os.close
 
