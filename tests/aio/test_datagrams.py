@@ -232,3 +232,49 @@ def test_a_stranger(path: str, run: Run) -> None:
         await close(server, sender)
 
     run(talk())
+
+
+@pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_SEQPACKET"])
+@pytest.mark.parametrize("way", ["endpoint", "sock_recv", "sock_sendall"])
+def test_a_loop_that_nobody_prepared(kind: str, way: str, run: Run) -> None:
+    """asyncio's first call with such a socket works, or raises OSError, or tells the protocol: no raw byte."""
+    one, other = samesock.socketpair(samesock.AF_UNIX, getattr(samesock, kind))
+    one.setblocking(False)
+    other.setblocking(False)
+    ours = one.transport == "emulated"
+
+    async def receive() -> bytes:
+        loop = asyncio.get_running_loop()
+        if way == "sock_sendall":
+            await loop.sock_sendall(one, b"honest")
+            return other.recv(100)
+        one.send(b"honest")
+        if way == "sock_recv":
+            return await loop.sock_recv(other, 100)
+        transport, protocol = await loop.create_datagram_endpoint(Collecting, sock=other)
+        got, told = (asyncio.ensure_future(queue.get()) for queue in (protocol.got, protocol.errors))
+        try:
+            done, _ = await asyncio.wait([got, told], return_when=asyncio.FIRST_COMPLETED)
+            if got in done:
+                return got.result()[0]
+            raise told.result()
+        finally:
+            got.cancel()
+            told.cancel()
+            transport.close()
+            await protocol.lost
+
+    async def talk() -> None:
+        try:
+            data = await receive()
+        except OSError:
+            assert ours
+            assert isinstance(asyncio.get_running_loop(), getattr(asyncio, "ProactorEventLoop", ()))
+            if way == "sock_sendall":
+                with pytest.raises(BlockingIOError):
+                    other.recv(10)  # nothing went out
+        else:
+            assert data == b"honest"
+
+    with one, other:
+        run(talk())
