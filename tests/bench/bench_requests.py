@@ -26,7 +26,7 @@ from parts import in_part
 
 import samesock
 
-PART_SECONDS = 150
+PART_SECONDS = 240
 SITTINGS, ROUNDS = 5, 8
 REQUESTS, TRIPS = 60, 300
 TITLES = {
