@@ -32,6 +32,7 @@ __all__ = [
     "connect_read_pipe",
     "connect_write_pipe",
     "create_unix_connection",
+    "create_unix_datagram_endpoint",
     "create_unix_server",
     "open_read_pipe",
     "open_unix_connection",
@@ -49,6 +50,7 @@ CLEANS_UP = sys.version_info >= (3, 13)
 
 _LIMIT = 2**16
 _SOCK_STREAM = 1
+_SOCK_DGRAM = 2
 
 
 async def open_unix_connection(
@@ -160,6 +162,54 @@ async def create_unix_server(
     if file is not None:
         _clean_up_after(server, *file)
     return server
+
+
+async def create_unix_datagram_endpoint(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], Any],
+    local_path: Path | None = None,
+    remote_path: Path | None = None,
+    *,
+    sock: _socket.socket | None = None,
+) -> tuple[asyncio.DatagramTransport, Any]:
+    """`(transport, protocol)` for Unix datagrams: bound to a path, connected to one, both, neither, or a given socket.
+
+    The protocol is a `DatagramProtocol`. The address of a datagram is its sender's path, `None` of one without a name.
+    `transport.sendto` sends what it is given, empty datagrams too; while a receiver has no room they wait in order, and
+    `pause_writing` and `resume_writing` tell of it. A receiver that is gone is an `error_received`. The file at the
+    local path stays when the transport is closed, as with every Unix socket. Raises what `bind` and `connect` raise.
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: emulated.
+
+    References: POSIX `sendto`; `loop.create_datagram_endpoint`.
+    """
+    if sock is not None:
+        if local_path is not None or remote_path is not None:
+            raise ValueError("give either paths or sock")
+        if int(sock.family) != AF_UNIX or sock.type != _SOCK_DGRAM:
+            raise ValueError(f"not a Unix datagram socket: {sock!r}")
+    from samesock._aio_datagrams import UnixDatagramTransport
+
+    ours: Any = socket(AF_UNIX, _SOCK_DGRAM) if sock is None else sock
+    try:
+        ours.setblocking(False)
+        if local_path is not None:
+            ours.bind(os.fspath(local_path))
+        if remote_path is not None:
+            ours.connect(os.fspath(remote_path))
+        protocol = protocol_factory()
+        transport = UnixDatagramTransport(loop, ours, protocol)
+    except BaseException:
+        if sock is None:
+            ours.close()
+        raise
+    try:
+        await asyncio.sleep(0)  # as asyncio's own, it returns when `connection_made` has been called
+    except BaseException:
+        transport.close()
+        raise
+    return transport, protocol
 
 
 async def open_read_pipe(pipe: HasFileno | int, *, limit: int = _LIMIT) -> asyncio.StreamReader:

@@ -28,6 +28,7 @@ Required of each backend:
   `connect` gives (`ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ECONNREFUSED`).
 * `prepare_listener(tcp)`, `prepare_client(tcp)`: options of the TCP socket underneath (a `_socket.socket`), before
   bind, before connect.
+* `refuse_overlapped(number)`: let nobody give the socket to a completion port, where its bytes would be read raw.
 * `abort_connect(number)`: give up a connect that is still under way, so that the same socket can try again.
 * `reset_on_close(tcp)`: the next close sends a reset and discards what is queued.
 * `wait(readers, writers, timeout) -> set[int]`: the socket numbers that are readable, or writable (a failed connect

@@ -155,6 +155,11 @@ def prepare_client(tcp: _socket.socket) -> None:
     _absent("preparing a client")
 
 
+def refuse_overlapped(number: int) -> None:
+    """Absent."""
+    _absent("keeping a socket from completion ports")
+
+
 def abort_connect(number: int) -> None:
     """Absent."""
     _absent("giving up a connect")
@@ -214,6 +219,7 @@ __all__ = [
     "prepare_listener",
     "private_directory",
     "realm",
+    "refuse_overlapped",
     "reset_on_close",
     "socket_cookie",
     "start_time",

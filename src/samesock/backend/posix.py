@@ -98,6 +98,10 @@ def prepare_client(tcp: _socket.socket) -> None:
     """Nothing: a refusal on loopback comes at once here."""
 
 
+def refuse_overlapped(number: int) -> None:
+    """Nothing: there are no completion ports."""
+
+
 def abort_connect(number: int) -> None:
     """Disconnect: connect(2) to AF_UNSPEC, which Python's own connect cannot express."""
     from samesock.ffi import libc
@@ -174,6 +178,7 @@ __all__ = [
     "prepare_listener",
     "private_directory",
     "realm",
+    "refuse_overlapped",
     "reset_on_close",
     "socket_cookie",
     "start_time",

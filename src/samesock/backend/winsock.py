@@ -27,6 +27,7 @@ from samesock.backend._windows_files import (
 from samesock.backend._windows_ioctls import refuse_quickly
 from samesock.backend._windows_life import Hold, LifeTaken
 from samesock.backend._windows_tables import connection_owner, listener_owner, start_time
+from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.ffi.ws2_32 import SO_EXCLUSIVEADDRUSE, SO_LINGER, SOL_SOCKET
 
 REFUSED_WHEN_FULL = True
@@ -66,6 +67,17 @@ def prepare_listener(tcp: _socket.socket) -> None:
 def prepare_client(tcp: _socket.socket) -> None:
     """Have a refusal come at once: Windows else repeats a refused SYN for about 2 s, even on loopback."""
     refuse_quickly(tcp.fileno())
+
+
+def refuse_overlapped(number: int) -> None:
+    """Give the socket to a port that nobody asks: it can have no other then, so that asyncio's Proactor, whose C code
+    would read the framing and whatever a stranger sends, gets ERROR_INVALID_PARAMETER. The port lives on in the socket
+    when its handle is closed, and the socket's duplicates are bound alike. Nothing ever comes to it: calls that wait
+    are not overlapped ones. Of a socket that is bound so already the second time fails, and need not succeed.
+    """
+    port = kernel32_waits.CreateIoCompletionPort(number, 0, 0, 0)
+    if port:
+        kernel32_waits.CloseHandle(port)
 
 
 def abort_connect(number: int) -> None:
@@ -150,6 +162,7 @@ __all__ = [
     "prepare_listener",
     "private_directory",
     "realm",
+    "refuse_overlapped",
     "reset_on_close",
     "socket_cookie",
     "start_time",

@@ -77,6 +77,9 @@ def _give(sock: _stdlib.socket, end: End) -> None:
     """Let the socket have its end, and the class that goes with the end's type."""
     ends.set(sock, end)
     if end.kind != _socket.SOCK_STREAM:
+        from samesock.backend import system
+
+        system.refuse_overlapped(calls.fileno(sock))
         set_class(sock, type(sock))
 
 
