@@ -99,6 +99,12 @@ def check(sock: Any, tried: str) -> None:
         raise named_error(name, tried)
 
 
+def check_woken(sock: Any, tried: str) -> None:
+    """The same for a call that `close(wake=True)` alone ends, and one's own shutdown does not."""
+    if ended and ended.get(sock) == "ECONNABORTED":
+        raise named_error("ECONNABORTED", tried)
+
+
 def check_caller(tried: str) -> None:
     """The same for the socket whose call this thread is in."""
     if ended:

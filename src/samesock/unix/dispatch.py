@@ -447,9 +447,9 @@ def _connect(sock: Any, end: Any, address: Any) -> None:
     )
     try:
         end.connect(sock, address)
-        _waking.check(sock, "connect()")
+        _waking.check_woken(sock, "connect()")
     except OSError:
-        _waking.check(sock, "connect()")
+        _waking.check_woken(sock, "connect()")
         raise
     finally:
         _waking.readers[me] = outer
