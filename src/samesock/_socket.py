@@ -40,7 +40,13 @@ class _KernelMethods:
 
     def accept(self) -> tuple[socket, Any]:
         """Take one connection: `(a new samesock.socket, the peer's address)`. See accept(2)."""
-        _waking.readers[get_ident()] = self
+        me = get_ident()
+        outer = _waking.readers.get(me)
+        _waking.readers[me] = (
+            self
+            if outer is None and me not in _waking.writers
+            else _waking.Nested(self, outer, _waking.writers.get(me))
+        )
         try:
             number, address = self._accept()  # type: ignore[attr-defined]
             if _waking.ended and self in _waking.ended:
@@ -50,6 +56,7 @@ class _KernelMethods:
             _waking.check(self, "accept()")
             raise
         finally:
+            _waking.readers[me] = outer
             _waking.leave(self)
         accepted = socket(self.family, self.type, self.proto, fileno=number)  # type: ignore[attr-defined]
         if _c.getdefaulttimeout() is None and self.gettimeout():  # type: ignore[attr-defined]
@@ -84,7 +91,13 @@ class _KernelMethods:
 
     def connect(self, address: Any, /) -> None:
         """Connect to the address. See connect(2); an error of a Unix socket names the path."""
-        _waking.readers[get_ident()] = self
+        me = get_ident()
+        outer = _waking.readers.get(me)
+        _waking.readers[me] = (
+            self
+            if outer is None and me not in _waking.writers
+            else _waking.Nested(self, outer, _waking.writers.get(me))
+        )
         try:
             if isinstance(address, tuple):
                 _c.socket.connect(self, address)  # type: ignore[arg-type]
@@ -95,6 +108,7 @@ class _KernelMethods:
             _waking.check(self, "connect()")
             raise
         finally:
+            _waking.readers[me] = outer
             _waking.leave(self)
 
 

@@ -1,9 +1,11 @@
 """Who is in a call that may block, and the end that `close(wake=True)` puts to such calls.
 
 `readers` and `writers` say which thread is in a call of which socket: a call that can be ended writes itself in, and
-takes itself out when it leaves. `wake` marks the socket, strikes until nobody is in a call of it any more, and only
-then lets the number be closed, so that it cannot be another socket's under a call that still blocks. The strike is the
-system's: shutdown(2) here, Winsock's in `samesock.winsock.ending`. What must never be put here: what one method does.
+puts back what it found when it leaves, since a signal's handler makes calls in the middle of a call. Both are done in
+the caller's own lines, where no handler's exception can come in between. `wake` marks the socket, strikes until nobody
+is in a call of it any more, and only then lets the number be closed, so that it cannot be another socket's under a call
+that still blocks. The strike is the system's: shutdown(2) here, Winsock's in `samesock.winsock.ending`. What must never
+be put here: what one method does.
 
 C's own recv and send on POSIX are not written in (they would cost more): a shutdown ends them inside the kernel, where
 they hold the socket and not its number.
@@ -22,14 +24,26 @@ from samesock._errors import named_error
 from samesock._family import AF_UNIX
 
 readers: dict[int, Any] = {}
-"""The socket of which a thread is in a call that loses nothing when it is cut short, by the thread's identifier."""
+"""The socket of which a thread is in a call that loses nothing when it is cut short, by the thread's identifier; a
+`Nested` for a call in the middle of another one."""
 
 writers: dict[int, Any] = {}
 """The same for a call that sends: cut short, nobody would know how much was sent."""
 
 END_OF_STREAM: Final = ""
 
-ended: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+class _Ended(WeakKeyDictionary[Any, str]):
+    """A bare `_socket.socket`, which the probes use, has no weak reference, and so is never in it."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        try:
+            return super().get(key, default)
+        except TypeError:
+            return default
+
+
+ended = _Ended()
 """Sockets whose blocked calls are to end, and the name of the errno with which they do; `END_OF_STREAM` after one's own
 shutdown, for reading."""
 
@@ -44,6 +58,40 @@ _orphans: dict[Any, int] = {}
 """The numbers of closed sockets that a thread is still in a call of, by the socket."""
 
 
+class Nested:
+    """A call that a signal's handler makes in the middle of the thread's other calls, which go on after it."""
+
+    __slots__ = ("beneath", "outer", "sock")
+
+    def __init__(self, sock: Any, outer: Any, beneath: Any) -> None:
+        self.sock = sock
+        self.outer = outer
+        """What the thread's entry in the same list was before."""
+        self.beneath = beneath
+        """Its entry in the other list meanwhile."""
+
+
+def _sock_of(entry: Any) -> Any:
+    return entry.sock if entry.__class__ is Nested else entry
+
+
+def _has(entry: Any, sock: Any) -> bool:
+    """Whether the call, or one that it is in the middle of, is of the socket."""
+    while entry.__class__ is Nested:
+        if entry.sock is sock:
+            return True
+        entry = entry.outer
+    return entry is sock
+
+
+def read_by(thread: int) -> Any:
+    """The socket that the thread reads from right now; `None` also while it sends in the middle of that."""
+    reading, writing = readers.get(thread), writers.get(thread)
+    if writing is None or (reading.__class__ is Nested and reading.beneath is writing):
+        return _sock_of(reading)
+    return None
+
+
 def check(sock: Any, tried: str) -> None:
     """Raise what ends a call of that socket, if something does."""
     name = ended.get(sock) if ended else None
@@ -51,36 +99,45 @@ def check(sock: Any, tried: str) -> None:
         raise named_error(name, tried)
 
 
+def check_woken(sock: Any, tried: str) -> None:
+    """The same for a call that `close(wake=True)` alone ends, and one's own shutdown does not."""
+    if ended and ended.get(sock) == "ECONNABORTED":
+        raise named_error("ECONNABORTED", tried)
+
+
 def check_caller(tried: str) -> None:
     """The same for the socket whose call this thread is in."""
     if ended:
         me = get_ident()
-        sock = readers.get(me, writers.get(me))
+        sock = read_by(me)
+        if sock is None:
+            sock = _sock_of(writers.get(me))
         if sock is not None:
             check(sock, tried)
 
 
 def is_shut_for_caller() -> bool:
     """Whether this thread reads from a socket that was shut down for reading: then a wait for it is over."""
-    return bool(ended) and ended.get(readers.get(get_ident(), _NOBODY)) == END_OF_STREAM
-
-
-class _Nobody:
-    """What no thread is in a call of."""
-
-
-_NOBODY = _Nobody()
+    if not ended:
+        return False
+    sock = read_by(get_ident())
+    return sock is not None and ended.get(sock) == END_OF_STREAM
 
 
 def leave(sock: Any) -> None:
-    """This thread is out of its call. The last one to leave closes what its closer could not."""
-    readers.pop(get_ident(), None)
+    """This thread is out of its call, and has put back what it found. The last one to leave closes what its closer
+    could not."""
+    me = get_ident()
+    if readers.get(me) is None:
+        readers.pop(me, None)
     _close_if_last(sock)
 
 
 def leave_writing(sock: Any) -> None:
     """The same for a call that sends."""
-    writers.pop(get_ident(), None)
+    me = get_ident()
+    if writers.get(me) is None:
+        writers.pop(me, None)
     _close_if_last(sock)
 
 
@@ -99,13 +156,13 @@ def others_in(sock: Any) -> list[int]:
 def readers_of(sock: Any) -> list[int]:
     """Those that are in a call which can be cut short."""
     me = get_ident()
-    return [thread for thread, its in list(readers.items()) if its is sock and thread != me]
+    return [thread for thread, its in list(readers.items()) if thread != me and _has(its, sock)]
 
 
 def writers_of(sock: Any) -> list[int]:
     """Those that send."""
     me = get_ident()
-    return [thread for thread, its in list(writers.items()) if its is sock and thread != me]
+    return [thread for thread, its in list(writers.items()) if thread != me and _has(its, sock)]
 
 
 def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
@@ -122,7 +179,7 @@ def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
         if time.monotonic() >= give_up:
             _orphans[sock] = _socket.socket.detach(sock)
             if not others_in(sock):  # it left in between, and saw no orphan
-                leave(sock)
+                _close_if_last(sock)
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.02)

@@ -201,6 +201,23 @@ def test_sending_without_a_peer(unix):
     assert errno_of(unix.socket().send, b"x") == errno.ENOTCONN
 
 
+def test_connecting_a_listener_that_was_shut_down(unix):
+    """connect(2) of a listener looks at the other one first: ECONNREFUSED where nobody listens, shut down or not."""
+    listener = unix.listener()
+    nobody = unix.socket()
+    nobody.bind(unix.path("nobody"))
+    listener.shutdown(unix.net.SHUT_RDWR)
+    assert errno_of(listener.connect, unix.path("nobody")) == errno.ECONNREFUSED
+    assert listener.connect_ex(unix.path("nobody")) == errno.ECONNREFUSED
+
+
+def test_receiving_nothing_waits_for_nothing(unix):
+    """recv(0) of a stream socket with a time-out gives no bytes at once, also without a peer (CPython)."""
+    sock = unix.socket()
+    sock.settimeout(0.05)
+    assert sock.recv(0) == b""
+
+
 def test_the_first_send_to_nobody(unix):
     """send(2) is EPIPE from the first call on when the peer has closed."""
     made = unix.connection()

@@ -11,8 +11,9 @@ import time
 import pytest
 
 import samesock
-from conformance.ending import MUCH, Blocked, Net
+from conformance.ending import MUCH, SECONDS, Blocked, Net, handler, press_ctrl_c, pressed_after
 from conformance.raising import errno_of, ours_alone
+from samesock import _waking
 from samesock.unix import choosing
 
 CALLS = [
@@ -72,6 +73,42 @@ def test_every_thread_is_woken(made: Net) -> None:
     blocked = [Blocked(call) for _ in range(5)]
     sock.close(wake=True)
     assert {one.join().error.errno for one in blocked if one.error or one.join()} == {errno.ECONNABORTED}
+
+
+@ours_alone
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+@pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
+def test_close_with_wake_finds_a_call_around_a_handler(made: Net, family: str, timeout: float | None) -> None:
+    """close(2) with wake=True ends a call in whose middle a signal's handler makes others, and finds it meanwhile."""
+    outer, inner = made.listener(family), made.listener(family)
+    outer.settimeout(timeout)
+    inner.settimeout(SECONDS)
+    found: list[int] = []
+    inside, accepted = threading.Event(), threading.Event()
+
+    def handle(*_: object) -> None:
+        if not inside.is_set():
+            inside.set()
+            made.keep(inner.accept()[0])
+            accepted.set()
+
+    def act() -> None:
+        press_ctrl_c()
+        assert inside.wait(SECONDS)
+        time.sleep(0.1)
+        found.append(len(_waking.others_in(outer)))
+        made.client(inner).connect(inner.getsockname())
+        assert accepted.wait(SECONDS)
+        time.sleep(0.1)
+        found.append(len(_waking.others_in(outer)))
+        outer.close(wake=True)
+
+    with handler(handle), pressed_after(0.2, act), pytest.raises(ConnectionAbortedError):
+        outer.accept()
+    # In the handler, a call of Winsock's own is not under way: it was cancelled, and is made again after it.
+    assert found in ([1, 1], [0, 1])
+    assert found[0] or choosing.over_winsock()
+    assert not _waking.readers.get(threading.get_ident())
 
 
 @ours_alone

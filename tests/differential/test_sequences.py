@@ -73,12 +73,50 @@ def test_every_rule_is_declared() -> None:
     assert all(declared[case.deviation].get("checks") for case in RULES)
 
 
+_CONNECTED = [("bind", 0, "a"), ("listen", 0, 5), ("connect", 1, "a")]
+
+
 @pytest.mark.parametrize(
     ("operations", "kernel", "emulated", "rule"),
     [
         ([("recv", 0, 5)], ["EINVAL"], ["ENOTCONN"], "unix-recv-unconnected"),
         ([("recv", 0, 5)], ["5 bytes"], ["ENOTCONN"], None),
         ([("send", 0, 5)], ["EPIPE"], ["5"], "unix-first-send"),
+        ([("send", 0, 5)], ["ENOTCONN"], ["EPIPE"], "unix-send-unconnected"),
+        ([("send", 0, 5)], ["ENOTCONN"], ["EINVAL"], None),
+        ([("send", 0, 5)], ["timed out"], ["ENOTCONN"], None),
+        (
+            [("listen", 0, 5), ("send", 0, 5)],
+            ["None", "timed out"],
+            ["None", "ENOTCONN"],
+            "unix-send-unconnected",
+        ),
+        (
+            [*_CONNECTED, ("accept", 0, 2)],
+            ["None"] * 3 + ["'', timeout None"],
+            ["None"] * 3 + ["EAGAIN"],
+            None,
+        ),
+        # A client that waits for a listener whose file is there is accepted, gone or not, and so is one that has not
+        # gone when the file has.
+        (
+            [*_CONNECTED, ("close", 1), ("accept", 0, 2)],
+            ["None"] * 4 + ["'', timeout None"],
+            ["None"] * 4 + ["EAGAIN"],
+            None,
+        ),
+        (
+            [*_CONNECTED, ("unlink", 2, "a"), ("accept", 0, 2)],
+            ["None"] * 4 + ["'', timeout None"],
+            ["None"] * 4 + ["EAGAIN"],
+            None,
+        ),
+        (
+            [*_CONNECTED, ("unlink", 2, "a"), ("close", 1), ("accept", 0, 2)],
+            ["None"] * 5 + ["'', timeout None"],
+            ["None"] * 5 + ["EAGAIN"],
+            "unix-gone-early",
+        ),
         # One's own shutdown is told at once.
         ([("shutdown", 0, "SHUT_WR"), ("send", 0, 5)], ["None", "EPIPE"], ["None", "5"], None),
         # More bytes than were let pass before have come from nowhere.

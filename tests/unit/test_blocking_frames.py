@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
+import contextlib
 import errno
 import os
 import socket
@@ -61,6 +63,40 @@ def test_a_cancelled_read_of_a_woken_socket(sock: socket.socket) -> None:
     function = scripted("recv", failing(995))
     with pytest.raises(ConnectionAbortedError, match="recv"):
         blocking._reading_has_ended(failing(995), sock, function)
+
+
+def test_a_bare_socket_is_asked_about(sock: socket.socket) -> None:
+    """While some socket has been ended, a call of one without weak references, as the probes make, goes on."""
+    _waking.ended[sock] = "ECONNABORTED"
+    with contextlib.closing(_socket.socket()) as bare:
+        assert blocking.call(scripted("recv", failing(995), b"x"), bare, 1) == b"x"
+        blocking.ready(bare, writing=True, seconds=0.0)
+
+
+def test_a_send_within_a_recv_is_what_the_thread_is_in(sock: socket.socket) -> None:
+    """A handler's send is not ended for the sake of the socket that the call around it reads from."""
+    me = threading.get_ident()
+    _waking.ended[sock] = "ECONNABORTED"
+    seen: list[object] = []
+
+    def look(_: Any, *__: Any) -> int:
+        seen.append(_waking.read_by(me))
+        _waking.check_caller("sending")
+        return 1
+
+    look.__name__ = "send"
+    _waking.readers[me] = sock
+    try:
+        with socket.socket() as other, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(interrupter, "signals_do_it", False)
+            patch.setattr(interrupter, "main", -1)
+            assert blocking.call(look, other, b"x") == 1
+        assert seen == [None]
+        assert _waking.read_by(me) is sock
+        with pytest.raises(ConnectionAbortedError):
+            _waking.check_caller("reading")
+    finally:
+        del _waking.readers[me]
 
 
 @pytest.mark.parametrize(("name", "end"), [("recv", b""), ("recv_into", 0), ("recvfrom", (b"", None))])
@@ -141,6 +177,7 @@ class Slow:
         try:
             self.go.wait(20)
         finally:
+            self._list[threading.get_ident()] = None
             self._leave(self._sock)
 
 

@@ -22,6 +22,7 @@ from samesock.unix.announcing import Announcements
 from samesock.unix.calls import calls, twin
 from samesock.unix.parking import Client, Parked, most_parked, reset, set_mode
 from samesock.unix.rendezvous import Record
+from samesock.unix.turns import Turn
 
 Address = tuple[str, int]
 
@@ -86,7 +87,8 @@ class Acceptor:
 
     def _fresh(self) -> None:
         self._pid = os.getpid()
-        self._mutex = threading.Lock()
+        self._turn = Turn()
+        self._mutex = self._turn.lock
         self._parked: dict[int, Parked] = {}
         self._ready: deque[Client] = deque()
         self._announcements = Announcements(self.address)
@@ -119,7 +121,12 @@ class Acceptor:
             set_mode(listener, 0.0)
             while True:
                 with self._mutex:
-                    client = self._next(listener)
+                    self._turn.check("accepting from a Unix socket", timeout)
+                    self._turn.running = True
+                    try:
+                        client = self._next(listener)
+                    finally:
+                        self._turn.running = False
                     if client is not None:
                         return client
                     waiting = list(self._parked)
@@ -134,7 +141,9 @@ class Acceptor:
                 ends = [end - now for end in (deadline, due) if end is not None]
                 system.wait([number, *waiting], [], max(0.0, min(ends)) if ends else None)
         finally:
-            if (self._parked or self._ready) and not self._shut:
+            if self._closed:
+                self._end()  # by a signal's handler, in the middle of this call
+            elif (self._parked or self._ready) and not self._shut:
                 self._leave()
 
     def shut_down(self, number: int, hold: Hold | None) -> None:
@@ -145,11 +154,15 @@ class Acceptor:
         set_mode(listener, 0.0)
         waiting: list[Client] = []
         with self._mutex:
+            self._turn.check("shutting a Unix listener down", None)
+            self._turn.running = True
             try:
                 while (client := self._next(listener)) is not None:
                     waiting.append(client)
             except OSError:
                 pass  # it has been shut before: then there is no queue
+            finally:
+                self._turn.running = False
             self._ready.extend(waiting)
             self._shut = True
             if hold is not None:
@@ -162,7 +175,10 @@ class Acceptor:
             if listener is None:
                 if self._closed:
                     raise named_error("EBADF", "accepting from a closed Unix socket")
-                listener = self._twins[number] = twin(number)
+                made = twin(number)
+                listener = self._twins.setdefault(number, made)
+                if listener is not made:
+                    made.detach()  # a signal's handler was here meanwhile
             return listener
 
     # ---- all below run under the mutex, unless they say otherwise
@@ -409,7 +425,8 @@ class Acceptor:
         self.check_process()
         with self._mutex:
             self._holds.remove(hold)
-            if not self._holds:
+            self._closed = self._closed or not self._holds
+            if self._closed and not self._turn.running:
                 self._end()
 
     def abandon(self, hold: Hold | None) -> None:
@@ -419,7 +436,7 @@ class Acceptor:
         self._holds.remove(hold)
         if not self._holds:
             self._closed = True
-            if self._thread is None:
+            if self._thread is None and not self._turn.running:
                 self._end()
 
     def _end(self) -> None:

@@ -26,6 +26,9 @@ Address = tuple[str, int]
 TRY_SECONDS = 0.03
 """How long one TCP try may take: a queue with room answers on loopback within microseconds."""
 
+OVER_SECONDS = 3.0
+"""How long a try may go on whose listener has gone: Winsock asks a port that nobody listens at for 2 s."""
+
 _PENDING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY, 10035, 10036, 10037}
 _CONNECTED = {0, errno.EISCONN, 10056}
 _REFUSED = {errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET, 10061, 10060, 10054}
@@ -90,14 +93,15 @@ def connect(
     while True:
         file, record = open_living(tcp, path, kind)
         try:
-            if pending_port not in (0, record.port):
+            if pending_port not in (0, record.port) and not _has_failed(tcp, path, deadline):
                 tried = "connecting a Unix socket: an earlier try to another path is still under way"
                 raise named_error("EALREADY", tried, os.fsdecode(path))
             limit = TRY_SECONDS
             if deadline is not None and timeout != 0:
                 limit = max(0.001, min(limit, deadline - time.monotonic()))
             try:
-                if _try_tcp(tcp, path, file, record, limit):
+                code = _try_tcp(tcp, path, file, record, limit)
+                if code in _CONNECTED:
                     return _prove(tcp, path, file, record, name)
             except BaseException as failure:
                 # Not a byte was sent to whom it was not for, Ctrl+C included; and the object can try again.
@@ -105,7 +109,8 @@ def connect(
                 if isinstance(failure, OSError) and failure.errno in _BROKEN:
                     raise refusal(path) from failure  # the listener closed in the middle of it
                 raise
-            pending_port = record.port if system.REFUSED_WHEN_FULL else 0
+            # One that was refused is over: the next may go to another port, if the path leads there by then.
+            pending_port = record.port if system.REFUSED_WHEN_FULL and code in _PENDING else 0
         finally:
             file.close()
         now = time.monotonic()
@@ -127,8 +132,8 @@ class Full(Exception):
         self.pending_port = pending_port
 
 
-def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, limit: float) -> bool:
-    """One TCP connect of at most `limit` seconds; False if the queue seems full."""
+def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, limit: float) -> int:
+    """One TCP connect of at most `limit` seconds. Its code, which is none of `_CONNECTED` if the queue seems full."""
     server = ("127.0.0.1", record.port)
     code = calls.connect_ex(tcp, server)
     if code in _NO_PORT:
@@ -141,15 +146,27 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
     if code in _PENDING:
         code = _settled(tcp, limit)
     if code in _CONNECTED:
-        return True
+        return code
     if code in _PENDING:
         system.abort_connect(calls.fileno(tcp))
-        return False
+        return code
     if code not in _REFUSED:
         raise _failed(code, path)
     if not system.REFUSED_WHEN_FULL or not file.live(record.id):
         raise refusal(path)  # dead; or shut down, where a queue that is full does not refuse
-    return False
+    return code
+
+
+def _has_failed(tcp: _socket.socket, path: bytes, deadline: float | None) -> bool:
+    """Whether the earlier try, to another port, is over by now or soon, and has failed: its listener has gone, and the
+    path leads to a new one. `ECONNREFUSED` if it has reached that earlier listener after all."""
+    left = OVER_SECONDS if deadline is None else max(0.0, min(deadline - time.monotonic(), OVER_SECONDS))
+    if not system.wait([], [calls.fileno(tcp)], left):
+        return False
+    if calls.getsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_ERROR):
+        return True
+    _let_go(tcp)
+    raise refusal(path)
 
 
 def _failed(code: int, path: bytes) -> OSError:

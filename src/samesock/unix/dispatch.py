@@ -163,13 +163,20 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return accept_as(self)
-        _waking.readers[get_ident()] = self
+        me = get_ident()
+        outer = _waking.readers.get(me)
+        _waking.readers[me] = (
+            self
+            if outer is None and me not in _waking.writers
+            else _waking.Nested(self, outer, _waking.writers.get(me))
+        )
         try:
             number, peer, name = end.accept(self)
         except OSError:
             _waking.check(self, "accepting from a Unix socket")
             raise
         finally:
+            _waking.readers[me] = outer
             _waking.leave(self)
         return adopted(_plain_class(self), number, peer), name
 
@@ -434,14 +441,21 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
 
 
 def _connect(sock: Any, end: Any, address: Any) -> None:
-    _waking.readers[get_ident()] = sock
+    me = get_ident()
+    outer = _waking.readers.get(me)
+    _waking.readers[me] = (
+        sock
+        if outer is None and me not in _waking.writers
+        else _waking.Nested(sock, outer, _waking.writers.get(me))
+    )
     try:
         end.connect(sock, address)
-        _waking.check(sock, "connect()")
+        _waking.check_woken(sock, "connect()")
     except OSError:
-        _waking.check(sock, "connect()")
+        _waking.check_woken(sock, "connect()")
         raise
     finally:
+        _waking.readers[me] = outer
         _waking.leave(sock)
 
 
@@ -460,13 +474,20 @@ def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
 
 def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_stdlib.socket, Any]:
     """accept() as the standard library has it, giving the caller's own plain class."""
-    _waking.readers[get_ident()] = sock
+    me = get_ident()
+    outer = _waking.readers.get(me)
+    _waking.readers[me] = (
+        sock
+        if outer is None and me not in _waking.writers
+        else _waking.Nested(sock, outer, _waking.writers.get(me))
+    )
     try:
         number, address = (accept or calls.accept)(sock)
     except OSError:
         _waking.check(sock, "accept()")
         raise
     finally:
+        _waking.readers[me] = outer
         _waking.leave(sock)
     return accepted_as(sock, number), address
 

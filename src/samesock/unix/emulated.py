@@ -36,6 +36,7 @@ from samesock.unix.adoption import (
     write_handover,
 )
 from samesock.unix.calls import calls, twin
+from samesock.unix.peers import SO_PEERCRED
 from samesock.unix.rendezvous import Record
 
 if TYPE_CHECKING:
@@ -48,9 +49,6 @@ _BINDING = "binding a Unix socket"
 _CONNECTING = "connecting a Unix socket"
 _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
-_SO_PEERCRED: int | None = getattr(
-    _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
-)  # PyPy has no name for it.
 _SO_PASSCRED: int | None = getattr(_socket, "SO_PASSCRED", None)
 _DIRECTIONS = (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR)
 _OVER = frozenset(
@@ -316,11 +314,11 @@ class EmulatedEnd:
             number = int(self.state.role == "listening")  # also when it is shut down, which ends it for TCP
         elif option == _socket.SO_TYPE:
             number = self.kind
-        elif option == _SO_DOMAIN and _SO_PEERCRED is not None:
+        elif option == _SO_DOMAIN and SO_PEERCRED is not None:
             number = AF_UNIX
-        elif option == _SO_PROTOCOL and _SO_PEERCRED is not None:
+        elif option == _SO_PROTOCOL and SO_PEERCRED is not None:
             number = 0
-        elif option == _SO_PEERCRED:
+        elif option == SO_PEERCRED:
             who = self.peercred(sock)
             ids = [-1 if i is None else i for i in (who.uid, who.gid)]
             return struct.pack("iii", who.pid or 0, *ids)[: length[0] if length else 12]

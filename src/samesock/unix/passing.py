@@ -10,7 +10,6 @@ key (`passing_keys`), what becomes of one descriptor (`passed`), and how a syste
 from __future__ import annotations
 
 import _socket
-import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from samesock.backend import system
 from samesock.unix import End, frames
 from samesock.unix.calls import calls
 from samesock.unix.passed import described, os_space, usable
+from samesock.unix.turns import Turn
 
 if TYPE_CHECKING:
     from samesock.fd.descriptor import Thing
@@ -48,6 +48,7 @@ _DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0)
 _PIECE = 4096
 """Bytes that a stream takes at once when it is writable at all."""
 _SENDING = "passing descriptors"
+_RECEIVING = "receiving from a Unix socket"
 
 Message = tuple[bytes, list[int], int]
 
@@ -59,8 +60,8 @@ class Passage:
         self.keys = keys
         self.holder: tuple[int, int | None] | None = None
         """The process that the other end was handed to by this one, and when it started."""
-        self._receiving = threading.Lock()
-        self._sending = threading.Lock()
+        self._receiving = Turn()
+        self._sending = Turn()
         self._counter = 0
         self._seen = frames.Seen()
         self._key: frames.Keys | None = None
@@ -85,40 +86,55 @@ class Passage:
         given = [described(thing) for thing in things]
         if not data:
             return 0  # as Linux: on a stream they travel with a byte
-        with self._sending:
-            self._wait_for_room(sock, 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock))
-            key, instance = self.keys.outgoing()
-            offer = system.passing.offer(
-                [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
-                self._peer(sock, end),
-            )
-            try:
-                records = [frames.Record("lease", offer.lease, b"")]
-                records += [
-                    frames.Record(space, token, state)
-                    for (space, _, state), token in zip(given, offer.tokens, strict=True)
-                ]
-                self._counter += 1
-                first = data[:DATA_IN_FRAME]
-                head = frames.Head(
-                    instance, self._counter, offer.target, offer.target_start, 0, 0, len(first)
-                )
-                frame = frames.encode(key, head, records)
-                if len(frame) > frames.HEAD_SIZE + frames.LARGEST_BODY:
-                    # The receiver would take it for plain bytes, and nobody would close what it has been given.
-                    raise named_error("EMSGSIZE", f"{_SENDING}: {len(frame)} bytes tell of them")
-            except BaseException:
-                offer.revoke()
-                raise
-            self._send_frame(sock, frame + first, _known(flags), offer)
-            sent = len(first)
-            if sent < len(data):
-                sent += send_plain(sock, data[sent:], flags, begun=True)
-            return sent
+        timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        first = data[:DATA_IN_FRAME]
+        while True:
+            # Before anything is made ready, so that it is sent at once; and without the turn.
+            self._wait_for_room(sock, timeout, deadline)
+            with self._sending.lock:
+                self._sending.check(_SENDING, timeout)
+                self._sending.running = True
+                try:
+                    if system.wait((), (calls.fileno(sock),), 0.0):
+                        self._send_message(sock, end, first, given, flags)
+                        break
+                finally:
+                    self._sending.running = False
+        if len(first) == len(data):
+            return len(data)
+        return len(first) + send_plain(sock, data[len(first) :], flags, begun=True)
 
-    def _wait_for_room(self, sock: _socket.socket, timeout: float | None) -> None:
+    def _send_message(
+        self, sock: _socket.socket, end: End, first: bytes, given: list[tuple[str, int, bytes]], flags: int
+    ) -> None:
+        """In its turn, send a frame and the message's first bytes."""
+        key, instance = self.keys.outgoing()
+        offer = system.passing.offer(
+            [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
+            self._peer(sock, end),
+        )
+        try:
+            records = [frames.Record("lease", offer.lease, b"")]
+            records += [
+                frames.Record(space, token, state)
+                for (space, _, state), token in zip(given, offer.tokens, strict=True)
+            ]
+            self._counter += 1
+            head = frames.Head(instance, self._counter, offer.target, offer.target_start, 0, 0, len(first))
+            frame = frames.encode(key, head, records)
+            if len(frame) > frames.HEAD_SIZE + frames.LARGEST_BODY:
+                # The receiver would take it for plain bytes, and nobody would close what it has been given.
+                raise named_error("EMSGSIZE", f"{_SENDING}: {len(frame)} bytes tell of them")
+        except BaseException:
+            offer.revoke()
+            raise
+        self._send_frame(sock, frame + first, _known(flags), offer)
+
+    def _wait_for_room(self, sock: _socket.socket, timeout: float | None, deadline: float | None) -> None:
         """So that what is made ready is sent at once, and `EAGAIN` comes before anything is made."""
-        if not system.wait((), (calls.fileno(sock),), timeout):
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not system.wait((), (calls.fileno(sock),), left):
             if timeout == 0:
                 raise named_error("EWOULDBLOCK", _SENDING)
             raise TimeoutError("timed out")
@@ -176,9 +192,14 @@ class Passage:
         number = calls.fileno(sock)
         while True:
             try:
-                with self._receiving:
-                    self._paused = False
-                    message = self._next(sock, size, most, bool(flags & _socket.MSG_PEEK))
+                with self._receiving.lock:
+                    self._receiving.check(_RECEIVING, timeout)
+                    self._receiving.running = True
+                    try:
+                        self._paused = False
+                        message = self._next(sock, size, most, bool(flags & _socket.MSG_PEEK))
+                    finally:
+                        self._receiving.running = False
             except BlockingIOError:
                 message = None
             if message is not None:
@@ -186,7 +207,7 @@ class Passage:
             if timeout == 0:
                 if self._paused:
                     time.sleep(_PAUSE)  # a loop that is told again and again that it may read does not spin
-                raise named_error("EWOULDBLOCK", "receiving from a Unix socket")
+                raise named_error("EWOULDBLOCK", _RECEIVING)
             rest = None if deadline is None else deadline - time.monotonic()
             if rest is not None and rest <= 0:
                 raise TimeoutError("timed out")

@@ -15,7 +15,7 @@ from samesock.unix import AF_UNIX, PeerCred, ends
 
 __all__ = ["PeerCred", "peercred"]
 
-_SO_PEERCRED: int | None = getattr(
+SO_PEERCRED: int | None = getattr(
     _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
 )  # PyPy has no name for it.
 
@@ -50,7 +50,7 @@ def peercred(sock: Any) -> PeerCred:
     if sock.family != AF_UNIX:
         raise named_error("EOPNOTSUPP", "peercred() of a socket that is not AF_UNIX")
     sock.getpeername()
-    if _SO_PEERCRED is not None:
+    if SO_PEERCRED is not None:
         return _linux(sock)
     if sys.platform == "darwin":
         return _macos(sock)
@@ -60,7 +60,7 @@ def peercred(sock: Any) -> PeerCred:
 
 
 def _linux(sock: Any) -> PeerCred:
-    pid, uid, gid = struct.unpack("iii", sock.getsockopt(_socket.SOL_SOCKET, _SO_PEERCRED, 12))
+    pid, uid, gid = struct.unpack("iii", sock.getsockopt(_socket.SOL_SOCKET, SO_PEERCRED, 12))
     # 0 and -1 stand for a peer that this process's namespaces cannot name.
     return PeerCred(pid or None, None if uid == -1 else uid, None if gid == -1 else gid, None, "kernel")
 

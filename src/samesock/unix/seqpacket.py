@@ -13,7 +13,6 @@ import contextlib
 import errno
 import os
 import struct
-import threading
 import time
 from typing import Final
 
@@ -25,6 +24,7 @@ from samesock.unix.adoption import State
 from samesock.unix.calls import calls, twin
 from samesock.unix.emulated import EmulatedEnd, _number
 from samesock.unix.messages import MSG_EOR, Message
+from samesock.unix.turns import Turn
 
 LONGEST_MESSAGE: Final = 65_536
 SEND_BUFFER: Final = 262_144
@@ -49,8 +49,8 @@ class _Frames:
 
     def __init__(self) -> None:
         self.got = bytearray()
-        self.reading = threading.Lock()
-        self.writing = threading.Lock()
+        self.reading = Turn()
+        self.writing = Turn()
 
 
 class PacketEnd(EmulatedEnd):
@@ -105,13 +105,19 @@ class PacketEnd(EmulatedEnd):
         frame = _HEAD.pack(len(data) | (_EOR if flags & MSG_EOR else 0)) + data
         timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
+        turn = self._frames.writing
         tcp = twin(number)
         try:
             calls.settimeout(tcp, 0.0)
             while True:
-                with self._frames.writing:
-                    if system.wait([], [number], 0.0) and self._send_frame(tcp, number, frame):
-                        return
+                with turn.lock:
+                    turn.check("sending over a Unix socket", timeout)
+                    turn.running = True
+                    try:
+                        if system.wait([], [number], 0.0) and self._send_frame(tcp, number, frame):
+                            return
+                    finally:
+                        turn.running = False
                 now = time.monotonic()
                 if timeout == 0:
                     raise named_error("EWOULDBLOCK", "sending over a Unix socket")
@@ -159,12 +165,18 @@ class PacketEnd(EmulatedEnd):
             raise named_error("ENOTCONN", "receiving from a Unix socket")
         timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
+        turn = self._frames.reading
         tcp = twin(number)
         try:
             calls.settimeout(tcp, 0.0)
             while True:
-                with self._frames.reading:
-                    message = self._peek(tcp) if flags & _MSG_PEEK else self._next(tcp)
+                with turn.lock:
+                    turn.check("receiving from a Unix socket", timeout)
+                    turn.running = True
+                    try:
+                        message = self._peek(tcp) if flags & _MSG_PEEK else self._next(tcp)
+                    finally:
+                        turn.running = False
                 if message is not None:
                     return message
                 now = time.monotonic()

@@ -45,6 +45,7 @@ _END: Final[dict[str, Any]] = {
 _readers = _waking.readers
 _writers = _waking.writers
 _ended = _waking.ended
+_Nested = _waking.Nested
 _leave = _waking.leave
 _leave_writing = _waking.leave_writing
 
@@ -76,12 +77,16 @@ def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     if not interrupter.ready and me == interrupter.main and not may_block_now(sock):
         return _read_in_time(function, sock, None, arguments)
     while True:
-        _readers[me] = sock
+        outer = _readers.get(me)
+        _readers[me] = (
+            sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
+        )
         try:
             return function(sock, *arguments)
         except OSError as failure:
             error = failure
         finally:
+            _readers[me] = outer
             _leave(sock)
             if interrupter.striking or interrupter.queued:
                 interrupter.let_pass(me)
@@ -91,10 +96,15 @@ def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
 
 
 def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None, arguments: Any) -> Any:
+    if _name(function) == "recv" and arguments[0] == 0:
+        return plain(function, sock, *arguments)  # C asks nobody for no bytes, and so waits for nothing
     deadline = None if timeout is None else time.monotonic() + timeout
     me = get_ident()
     while True:
-        _readers[me] = sock
+        outer = _readers.get(me)
+        _readers[me] = (
+            sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
+        )
         try:
             if not _is_shut(sock):
                 _wait(sock, deadline, writing=False)
@@ -106,6 +116,7 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
         except OSError as failure:
             error = failure
         finally:
+            _readers[me] = outer
             _leave(sock)
             if interrupter.striking or interrupter.queued:
                 interrupter.let_pass(me)
@@ -122,7 +133,8 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     if timeout is not None:
         return _write_in_time(function, sock, timeout, arguments, whole=name == "sendall")
     me = get_ident()
-    _writers[me] = sock
+    outer = _writers.get(me)
+    _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
         if me != interrupter.main:
             return function(sock, *arguments)
@@ -142,6 +154,7 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     except OSError as failure:
         error = failure
     finally:
+        _writers[me] = outer
         _leave_writing(sock)
         if me == interrupter.main:
             interrupter.writing = None
@@ -167,9 +180,10 @@ def _write_in_time(
     deadline = time.monotonic() + timeout
     me = get_ident()
     rest = memoryview(arguments[0]).cast("B") if whole else None
+    outer = _writers.get(me)
+    _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
         while True:
-            _writers[me] = sock
             _wait(sock, deadline, writing=True)
             if rest is None:
                 return function(sock, *arguments)
@@ -180,6 +194,7 @@ def _write_in_time(
     except OSError as failure:
         raise _translated(failure, function, sock) from None
     finally:
+        _writers[me] = outer
         _leave_writing(sock)
 
 
@@ -195,7 +210,9 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
             return function(sock, address)
         return plain(function, sock, address)
     deadline = None if timeout is None else time.monotonic() + timeout
-    _readers[get_ident()] = sock
+    me = get_ident()
+    outer = _readers.get(me)
+    _readers[me] = sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
     try:
         calls.settimeout(sock, 0.0)
         try:
@@ -214,9 +231,10 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
             return 0 if wants_number else None
         error = _errors.error(code, "connect()")
     finally:
+        _readers[me] = outer
         _leave(sock)
         if interrupter.queued:
-            interrupter.let_pass(get_ident())
+            interrupter.let_pass(me)
     if wants_number and error.errno is not None:
         return error.errno
     raise error
@@ -225,7 +243,8 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
 def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
     """Whether the socket can be read (or written) within that time; Ctrl+C and `close(wake=True)` end the wait."""
     me = get_ident()
-    _readers[me] = sock
+    outer = _readers.get(me)
+    _readers[me] = sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
     try:
         number = calls.fileno(sock)
         if number < 0:
@@ -233,6 +252,7 @@ def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
         reading, written = ([], [number]) if writing else ([number], [])
         return bool(system.wait(reading, written, seconds))
     finally:
+        _readers[me] = outer
         _leave(sock)
         if interrupter.queued:
             interrupter.let_pass(me)

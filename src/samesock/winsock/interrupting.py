@@ -135,7 +135,7 @@ class Interrupter:
             time.sleep(0.001)
 
     def _socket(self) -> Any:
-        return _waking.readers.get(self.main or 0)
+        return _waking.read_by(self.main or 0)
 
     def _end_call(self) -> None:
         """Strike until the call that the main thread is in has come back."""

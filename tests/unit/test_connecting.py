@@ -1,0 +1,110 @@
+"""Connecting an emulated Unix socket again, where the system cannot take a TCP connect back (Winsock), over libc."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import samesock
+from samesock.backend import system
+from samesock.unix import choosing, connecting
+
+pytestmark = pytest.mark.skipif(
+    choosing.transport() != "emulated", reason="unix-stream is not emulated here (SAMESOCK_UNIX=emulated)"
+)
+
+
+@pytest.fixture
+def path(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where somebody listens; a full queue refuses, as Winsock's."""
+    monkeypatch.setattr(system, "REFUSED_WHEN_FULL", True)
+    return str(socket_dir / "s")
+
+
+@pytest.fixture
+def listen(path: str) -> Iterator[Callable[[], Any]]:
+    """Make a listener at the path, in the place of an earlier one."""
+    made: list[Any] = []
+
+    def listener() -> Any:
+        while made:
+            made.pop().close()
+        Path(path).unlink(missing_ok=True)
+        made.append(samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM))
+        made[0].bind(path)
+        made[0].listen(5)
+        return made[0]
+
+    yield listener
+    while made:
+        made.pop().close()
+
+
+@pytest.mark.parametrize("code", [errno.ECONNREFUSED, errno.EAGAIN])
+def test_a_new_listener_is_connected_to(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """While a connect waits for a full queue, its listener goes and another one takes the path: it reaches that one,
+    whether the earlier try was refused or has failed since."""
+    listen()
+    genuine, tries = connecting._try_tcp, []
+
+    def try_tcp(*arguments: Any) -> int:
+        tries.append(arguments)
+        if len(tries) > 1:
+            return genuine(*arguments)
+        listen()
+        return code
+
+    monkeypatch.setattr(connecting, "_try_tcp", try_tcp)
+    if code == errno.EAGAIN:
+        monkeypatch.setattr(connecting, "_has_failed", lambda *_: True)
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(20)
+        client.connect(path)
+        assert client.getpeername() == path
+    assert len(tries) == 2
+
+
+def test_a_try_that_goes_on_is_told(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier try to another listener that nothing ends is EALREADY."""
+    listen()
+    waits: list[float] = []
+
+    def wait(readers: Any, writers: Any, timeout: float) -> set[int]:
+        waits.append(timeout)
+        return set()
+
+    monkeypatch.setattr(connecting, "_try_tcp", lambda *_: (listen(), errno.EAGAIN)[1])
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(20)
+        monkeypatch.setattr(system, "wait", wait)
+        with pytest.raises(OSError, match="still under way") as caught:
+            client.connect(path)
+    assert caught.value.errno == errno.EALREADY
+    assert waits == [connecting.OVER_SECONDS]
+
+
+def test_whether_a_try_has_failed() -> None:
+    """A try has failed when its socket has an error; one that is connected is let go of, and the connect refused."""
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        address = gone.getsockname()
+    with socket.socket() as tcp:
+        tcp.setblocking(False)
+        tcp.connect_ex(address)
+        # Linux refuses at once, and has told it: the error is scripted.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connecting.calls, "getsockopt", lambda *_: errno.ECONNREFUSED)
+            assert connecting._has_failed(tcp, b"s", None)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as tcp:
+        tcp.connect(server.getsockname())
+        with pytest.raises(ConnectionRefusedError):
+            connecting._has_failed(tcp, b"s", None)
