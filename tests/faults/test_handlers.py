@@ -127,17 +127,20 @@ def receive(sock: Any, size: int = 100, flags: int = 0) -> bytes:
 
 
 def fill(sock: Any) -> int:
-    """Until there is no room, also after a while; how many messages that took."""
-    count = full = 0
+    """Until there is no room for the least message, also after a while; how many large ones that took."""
+    count = 0
     sock.settimeout(0.0)
-    while full < 5:
-        try:
-            send(sock, b"f" * 60000)
-        except BlockingIOError:
-            full += 1
-            time.sleep(0.02)  # the kernel moves some on to the receiver's side
-        else:
-            count, full = count + 1, 0
+    for size in (60000, 1):
+        full = 0
+        while full < 5:
+            try:
+                send(sock, b"f" * size)
+            except BlockingIOError:
+                full += 1
+                time.sleep(0.02)  # the kernel moves some on to the receiver's side
+            else:
+                full = 0
+                count += size > 1
     sock.settimeout(None)
     return count
 
