@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -267,6 +268,11 @@ def test_a_loop_that_nobody_prepared(kind: str, way: str, run: Run) -> None:
     async def talk() -> None:
         try:
             data = await receive()
+        except (
+            ValueError
+        ):  # asyncio's own: until 3.12 an endpoint is made of a socket of type SOCK_DGRAM alone
+            assert (way, kind) == ("endpoint", "SOCK_SEQPACKET")
+            assert sys.version_info < (3, 13)
         except OSError:
             assert ours
             assert isinstance(asyncio.get_running_loop(), getattr(asyncio, "ProactorEventLoop", ()))

@@ -73,6 +73,33 @@ def test_two_threads_in_accept(path: str, listener: samesock.socket) -> None:
         sock.close()
 
 
+def test_first_come_first_served(
+    path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client whose hello comes right after the first look at it is accepted before one that connected later."""
+    record = record_at(path)
+    accept = calls.accept
+    with stranger(record) as early, stranger(record) as late:
+        said = {tcp: hello_of(record, tcp) for tcp in (early, late)}
+        looks = [0]
+
+        def accepted(sock: Any) -> Any:
+            looks[0] += 1
+            if looks[0] == 2:  # The early one has been looked at.
+                for tcp, hello in said.items():
+                    tcp.sendall(hello)
+                time.sleep(0.01)
+            return accept(sock)
+
+        monkeypatch.setattr(calls, "accept", accepted)
+        listener.settimeout(20)
+        with listener.accept()[0] as first, listener.accept()[0] as second:
+            assert looks[0] >= 2
+            early.sendall(b"early")
+            late.sendall(b"late")
+            assert (first.recv(10), second.recv(10)) == (b"early", b"late")
+
+
 def test_first_accepts_at_once(path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads may begin their first accept() on a listener at the same moment, and its descriptor survives it."""
     create = calls.create

@@ -204,9 +204,18 @@ class Acceptor:
             else:
                 client = self._greet(number, address, listener)
                 if client is not None:
-                    return client
+                    return self._first(client)
             if time.monotonic() >= end:
                 return None
+
+    def _first(self, client: Client) -> Client:
+        """That new client, or who came before it with a hello that was on its way at the first look: a program that
+        connects twice finds its connections accepted in that order."""
+        if not self._parked:
+            return client
+        self._feed(system.wait(list(self._parked), [], 0.0))
+        self._ready.append(client)
+        return self._ready.popleft()
 
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
