@@ -213,8 +213,10 @@ class Acceptor:
         connects twice finds its connections accepted in that order."""
         if not self._parked:
             return client
-        self._feed(system.wait(list(self._parked), [], 0.0))
-        self._ready.append(client)
+        try:
+            self._feed(system.wait(list(self._parked), [], 0.0))
+        finally:
+            self._ready.append(client)  # also when Ctrl+C came in between
         return self._ready.popleft()
 
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
