@@ -42,11 +42,7 @@ class _KernelMethods:
         """Take one connection: `(a new samesock.socket, the peer's address)`. See accept(2)."""
         me = get_ident()
         outer = _waking.readers.get(me)
-        _waking.readers[me] = (
-            self
-            if outer is None and me not in _waking.writers
-            else _waking.Nested(self, outer, _waking.writers.get(me))
-        )
+        _waking.readers[me] = _waking.entry(self, outer, _waking.writers.get(me))
         try:
             number, address = self._accept()  # type: ignore[attr-defined]
             if _waking.ended and self in _waking.ended:
@@ -93,11 +89,7 @@ class _KernelMethods:
         """Connect to the address. See connect(2); an error of a Unix socket names the path."""
         me = get_ident()
         outer = _waking.readers.get(me)
-        _waking.readers[me] = (
-            self
-            if outer is None and me not in _waking.writers
-            else _waking.Nested(self, outer, _waking.writers.get(me))
-        )
+        _waking.readers[me] = _waking.entry(self, outer, _waking.writers.get(me))
         try:
             if isinstance(address, tuple):
                 _c.socket.connect(self, address)  # type: ignore[arg-type]

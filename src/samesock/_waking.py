@@ -71,6 +71,11 @@ class Nested:
         """Its entry in the other list meanwhile."""
 
 
+def entry(sock: Any, outer: Any, beneath: Any) -> Any:
+    """What a call writes of itself into its list, given the thread's entries in that list and in the other one."""
+    return sock if outer is None and beneath is None else Nested(sock, outer, beneath)
+
+
 def _sock_of(entry: Any) -> Any:
     return entry.sock if entry.__class__ is Nested else entry
 

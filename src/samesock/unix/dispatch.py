@@ -165,11 +165,7 @@ class Methods:
             return accept_as(self)
         me = get_ident()
         outer = _waking.readers.get(me)
-        _waking.readers[me] = (
-            self
-            if outer is None and me not in _waking.writers
-            else _waking.Nested(self, outer, _waking.writers.get(me))
-        )
+        _waking.readers[me] = _waking.entry(self, outer, _waking.writers.get(me))
         try:
             number, peer, name = end.accept(self)
         except OSError:
@@ -443,11 +439,7 @@ def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
 def _connect(sock: Any, end: Any, address: Any) -> None:
     me = get_ident()
     outer = _waking.readers.get(me)
-    _waking.readers[me] = (
-        sock
-        if outer is None and me not in _waking.writers
-        else _waking.Nested(sock, outer, _waking.writers.get(me))
-    )
+    _waking.readers[me] = _waking.entry(sock, outer, _waking.writers.get(me))
     try:
         end.connect(sock, address)
         _waking.check_woken(sock, "connect()")
@@ -476,11 +468,7 @@ def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_s
     """accept() as the standard library has it, giving the caller's own plain class."""
     me = get_ident()
     outer = _waking.readers.get(me)
-    _waking.readers[me] = (
-        sock
-        if outer is None and me not in _waking.writers
-        else _waking.Nested(sock, outer, _waking.writers.get(me))
-    )
+    _waking.readers[me] = _waking.entry(sock, outer, _waking.writers.get(me))
     try:
         number, address = (accept or calls.accept)(sock)
     except OSError:
