@@ -21,6 +21,7 @@ import pytest
 import samesock
 from faults.children import child, says
 from faults.strangers import close_with_reset, exchange, hello_of, record_at, stranger, was_reset
+from samesock.backend import system
 from samesock.unix import ends
 from samesock.unix.calls import calls
 
@@ -98,6 +99,27 @@ def test_first_come_first_served(
             early.sendall(b"early")
             late.sendall(b"late")
             assert (first.recv(10), second.recv(10)) == (b"early", b"late")
+
+
+def test_a_round_waits_for_nothing(
+    path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who connects to a queue with room, is accepted and closed has not once asked the system to wait, which under
+    Wine is the dearest of all calls. (A handshake may be late at times: then it is waited for.)"""
+    wait = system.wait
+    waits: list[Any] = []
+
+    def counted(*arguments: Any) -> Any:
+        waits.append(arguments)
+        return wait(*arguments)
+
+    monkeypatch.setattr(system, "wait", counted)
+    for _ in range(20):
+        with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+            client.connect(path)
+            with listener.accept()[0]:
+                pass
+    assert len(waits) <= 5
 
 
 def test_first_accepts_at_once(path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch) -> None:

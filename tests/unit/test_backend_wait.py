@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from samesock.backend import winsock
+from samesock.backend import system, winsock
 
 Wait = Callable[[list[int], list[int], "float | None"], "set[int]"]
 WAITS: list[Wait] = [winsock.wait]
@@ -50,6 +50,21 @@ def test_readable(wait: Wait, pair: tuple[socket.socket, socket.socket]) -> None
     one.recv(1)
     two.close()
     assert wait([one.fileno()], [], None) == {one.fileno()}
+
+
+def test_unread(pair: tuple[socket.socket, socket.socket]) -> None:
+    """How much can be received is told without taking it; nothing at the end of the stream, or of what is no socket."""
+    one, two = pair
+    number = one.fileno()
+    assert system.unread(number) == 0
+    two.send(b"abc")
+    assert system.wait([number], [], 5)
+    assert system.unread(number) == 3
+    assert one.recv(8) == b"abc"
+    two.close()
+    assert system.wait([number], [], 5)
+    assert system.unread(number) == 0
+    assert system.unread(closed_number()) == 0
 
 
 @every_wait

@@ -13,8 +13,6 @@ Required of each backend:
 
 * `REFUSED_WHEN_FULL: bool`: whether the kernel answers a TCP connect to a full queue with a refusal (Winsock)
   rather than with silence (POSIX).
-* `HANDSHAKE_IS_SYNCHRONOUS: bool`: whether a non-blocking connect over loopback is usually complete when it returns,
-  and `getpeername` tells. Winsock names the peer of a connect that is still under way (seen under Wine).
 * `uid() -> int`: the effective user's number, `NO_UID` where there are none.
 * `realm(tcp) -> bytes`: 8 bytes that differ between machines and network namespaces that cannot reach each other's
   loopback, for the one that the socket `tcp` is in; zeros where the question does not arise.
@@ -31,6 +29,8 @@ Required of each backend:
 * `refuse_overlapped(number)`: let nobody give the socket to a completion port, where its bytes would be read raw.
 * `abort_connect(number)`: give up a connect that is still under way, so that the same socket can try again.
 * `reset_on_close(tcp)`: the next close sends a reset and discards what is queued.
+* `unread(number) -> int`: how many bytes of a stream can be received now; 0 also at its end, and of a socket that
+  is not open or has failed. It costs a tenth of asking `wait` under Wine.
 * `wait(readers, writers, timeout) -> set[int]`: the socket numbers that are readable, or writable (a failed connect
   counts as writable); empty when `timeout` seconds passed; `None` waits for ever. A number that is not open any
   more counts as ready. There is no limit of the emulation's own below 300 numbers.

@@ -14,7 +14,6 @@ from samesock._errors import named_error
 from samesock.backend import NO_UID, Offer, Owner
 
 REFUSED_WHEN_FULL = False
-HANDSHAKE_IS_SYNCHRONOUS = False
 
 
 def _absent(what: str) -> NoReturn:
@@ -170,6 +169,11 @@ def reset_on_close(tcp: _socket.socket) -> None:
     _absent("resetting a connection")
 
 
+def unread(number: int) -> int:
+    """Absent."""
+    _absent("asking what can be received")
+
+
 def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
     """Absent."""
     _absent("waiting for sockets")
@@ -201,7 +205,6 @@ def private_directory() -> str:
 
 
 __all__ = [
-    "HANDSHAKE_IS_SYNCHRONOUS",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",
@@ -224,5 +227,6 @@ __all__ = [
     "socket_cookie",
     "start_time",
     "uid",
+    "unread",
     "wait",
 ]

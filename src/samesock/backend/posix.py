@@ -40,7 +40,6 @@ else:
     from samesock.backend import _no_table as _table
 
 REFUSED_WHEN_FULL = False
-HANDSHAKE_IS_SYNCHRONOUS = True
 
 _SO_NETNS_COOKIE = 71 if sys.platform == "linux" else -1
 
@@ -114,6 +113,18 @@ def reset_on_close(tcp: _socket.socket) -> None:
     tcp.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def unread(number: int) -> int:
+    """FIONREAD."""
+    import fcntl
+    import termios
+
+    try:
+        answered: bytes = fcntl.ioctl(number, termios.FIONREAD, bytes(4))
+    except OSError:
+        return 0
+    return int.from_bytes(answered, sys.byteorder)
+
+
 def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
     """poll(2): hang-ups, errors and numbers that are not open count as ready."""
     poller = select.poll()
@@ -160,7 +171,6 @@ def private_directory() -> str:
 
 
 __all__ = [
-    "HANDSHAKE_IS_SYNCHRONOUS",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",
@@ -183,5 +193,6 @@ __all__ = [
     "socket_cookie",
     "start_time",
     "uid",
+    "unread",
     "wait",
 ]

@@ -9,6 +9,7 @@ of the emulation, and anything that only POSIX needs.
 from __future__ import annotations
 
 import _socket
+import ctypes
 import errno
 import select
 import struct
@@ -27,11 +28,11 @@ from samesock.backend._windows_files import (
 from samesock.backend._windows_ioctls import refuse_quickly
 from samesock.backend._windows_life import Hold, LifeTaken
 from samesock.backend._windows_tables import connection_owner, listener_owner, start_time
+from samesock.ffi import DWORD
 from samesock.ffi.kernel32_waits import kernel32_waits
-from samesock.ffi.ws2_32 import SO_EXCLUSIVEADDRUSE, SO_LINGER, SOL_SOCKET
+from samesock.ffi.ws2_32 import FIONREAD, SO_EXCLUSIVEADDRUSE, SO_LINGER, SOL_SOCKET, ws2_32
 
 REFUSED_WHEN_FULL = True
-HANDSHAKE_IS_SYNCHRONOUS = False
 
 
 def uid() -> int:
@@ -89,6 +90,12 @@ def reset_on_close(tcp: _socket.socket) -> None:
     tcp.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("<HH", 1, 0))  # two u_short; POSIX has two int
 
 
+def unread(number: int) -> int:
+    """FIONREAD."""
+    count = DWORD()
+    return 0 if ws2_32.ioctlsocket(number, FIONREAD, ctypes.byref(count)) else count.value
+
+
 def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
     """One question to the driver under Winsock (`_windows_wait`), which Ctrl+C ends at once; a number that is no
     socket any more is found one by one.
@@ -143,7 +150,6 @@ def _is_open(number: int) -> bool:
 
 
 __all__ = [
-    "HANDSHAKE_IS_SYNCHRONOUS",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",
@@ -167,5 +173,6 @@ __all__ = [
     "socket_cookie",
     "start_time",
     "uid",
+    "unread",
     "wait",
 ]

@@ -26,6 +26,7 @@ from samesock.ffi import (
 # winsock2.h
 INVALID_SOCKET: Final = SOCKET(-1).value
 SOCKET_ERROR: Final = -1
+FIONREAD: Final = 0x4004667F
 FIONBIO: Final = 0x8004667E
 WSA_FLAG_OVERLAPPED: Final = 0x01
 WSA_FLAG_NO_HANDLE_INHERIT: Final = 0x80

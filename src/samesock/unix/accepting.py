@@ -48,7 +48,7 @@ _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 1
 _NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
 _DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if _NONBLOCK else 0
 """Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
-call; elsewhere the accepted socket's mode is set, and set back."""
+call; elsewhere the accepted socket's mode is set where its hello has not all come, and set back."""
 
 
 def _posix(failure: OSError, listener: _socket.socket) -> OSError:
@@ -228,8 +228,6 @@ class Acceptor:
         before = self.refused
         client = None
         try:
-            if not _DONTWAIT:
-                set_mode(tcp, 0.0)
             client = self._read(parked)
         finally:
             # Also when Ctrl+C came in between: the next accept goes on with it.
@@ -253,6 +251,9 @@ class Acceptor:
             if wanted is None:
                 self._refuse(tcp)
                 return None
+            if not _DONTWAIT and not parked.impatient and system.unread(calls.fileno(tcp)) < wanted:
+                set_mode(tcp, 0.0)
+                parked.impatient = True
             try:
                 data = calls.recv(tcp, wanted, _DONTWAIT)
             except BlockingIOError:

@@ -31,12 +31,14 @@ class Client(NamedTuple):
 class Parked:
     """A connection whose hello is not whole."""
 
-    __slots__ = ("address", "deadline", "got", "since", "tcp")
+    __slots__ = ("address", "deadline", "got", "impatient", "since", "tcp")
 
     def __init__(self, tcp: _socket.socket, address: Address, now: float) -> None:
         self.tcp: _socket.socket = tcp
         self.address: Address = address
         self.got: bytes = b""
+        self.impatient: bool = False
+        """Whether reading it has been made to wait for nothing."""
         self.since: float = now
         self.deadline: float = now + HELLO_SECONDS
 

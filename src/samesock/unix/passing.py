@@ -252,7 +252,10 @@ class Passage:
     def _check(self, sock: _socket.socket) -> None:
         """Before a call that may not wait: C's waits out a time-out whatever the flags, and Winsock has no flag."""
         timeout = calls.gettimeout(sock)
-        if timeout != 0 and (timeout or not _DONTWAIT) and not system.wait((calls.fileno(sock),), (), 0.0):
+        if timeout == 0 or (not timeout and _DONTWAIT):
+            return
+        number = calls.fileno(sock)
+        if not system.unread(number) and not system.wait((number,), (), 0.0):
             raise BlockingIOError
 
     def _plain(self, view: bytes) -> int | None:
@@ -368,8 +371,8 @@ class Passage:
         end = time.monotonic() + DISCARD_SECONDS
         while time.monotonic() < end:
             if self._head is None:
-                if not system.wait((calls.fileno(sock),), (), 0.0):
-                    return
+                if not system.unread(calls.fileno(sock)):
+                    return  # nothing, or the end
                 if self.keys.marker not in self._look(sock, _LOOK_AHEAD):
                     return
             message = self._next(sock, _LOOK_AHEAD, 0, False)
