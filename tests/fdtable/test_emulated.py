@@ -64,3 +64,22 @@ def test_an_emulated_datagram_socket_is_shown_as_a_unix_socket(socket_dir):
         known = {one.key for one in before}
         sockets = [one for one in fdtable.snapshot() if one.key not in known and one.kind == "socket"]
         assert [one.socket.family for one in sockets] == ["AF_UNIX"] * 2
+
+
+def test_an_emulated_seqpacket_socket_is_shown_as_one(socket_dir):
+    """Its type is the user's SOCK_SEQPACKET, not that of the TCP socket that carries it, on every end."""
+    if samesock.features()["unix-seqpacket"] != "emulated":
+        pytest.skip("unix-seqpacket is not emulated (SAMESOCK_UNIX=emulated)")
+    path = str(socket_dir / "p")
+    kind = samesock.SOCK_SEQPACKET
+    with (
+        samesock.socket(samesock.AF_UNIX, kind) as listener,
+        samesock.socket(samesock.AF_UNIX, kind) as client,
+    ):
+        listener.bind(path)
+        listener.listen(1)
+        client.connect(path)
+        server, _ = listener.accept()
+        with server:
+            shown = [fdtable.describe(sock).socket for sock in (listener, client, server)]
+    assert [(one.family, one.type) for one in shown] == [("AF_UNIX", "SOCK_SEQPACKET")] * 3

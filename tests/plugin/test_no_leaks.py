@@ -416,3 +416,35 @@ def test_what_multiprocessing_keeps_to_share_sockets() -> None:
             else:
                 os.close(resource_sharer.DupFd(one.fileno()).detach())
     resource_sharer.stop(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [(["-c"], "<string>:5 in <module>"), (["-"], "<stdin>:5 in <module>"), (["-i", "-q"], "in <module>")],
+    ids=["string", "stdin", "console"],
+)
+def test_code_without_a_file_is_named_as_python_names_it(given: list[str], place: str) -> None:
+    """What was typed, piped in or given by `-c` is blamed under Python's own name for it, never a library's line."""
+    code = """import samesock
+from samesock.leaks import no_leaks
+check = no_leaks()
+check.__enter__()
+kept = samesock.create_server(("127.0.0.1", 0))
+try: check.__exit__(None, None, None)
+except AssertionError as failure: print(failure)
+
+"""
+    line = [sys.executable, *given, *([code] if given == ["-c"] else [])]
+    done = subprocess.run(
+        line,
+        input="" if given == ["-c"] else code,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment({}),
+    )
+    rows = [row.strip() for row in done.stdout.splitlines()]
+    opened = next((row for row in rows if row.startswith("opened ")), done.stdout + done.stderr)
+    assert place in opened
+    assert opened.removeprefix("opened").strip().startswith("<")

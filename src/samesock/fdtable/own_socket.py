@@ -15,6 +15,7 @@ import struct
 import sys
 from typing import cast
 
+from samesock._peer_option import SO_PEERCRED, linux_peer
 from samesock.fdtable import netnames
 from samesock.fdtable.drafting import socket_info
 from samesock.fdtable.model import Address, SocketInfo
@@ -34,9 +35,6 @@ _TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
 _SO_DOMAIN: int | None = getattr(socket, "SO_DOMAIN", None)
 _SO_ACCEPTCONN: int | None = getattr(socket, "SO_ACCEPTCONN", None)
 _WITH_STATE = frozenset(("AF_UNIX", "AF_INET", "AF_INET6", "AF_VSOCK"))
-_PEERCRED: int | None = getattr(
-    socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
-)  # PyPy has no name for it.
 
 
 def plain_address(family: str, address: object) -> Address | None:
@@ -134,14 +132,14 @@ def _ask(sock: _socket.socket, family: str) -> tuple[SocketInfo, tuple[str, ...]
 
 def peer_pid(number: int) -> int | None:
     """The process that made the other end of an AF_UNIX connection, as of that moment; `None` if not told."""
-    if _PEERCRED is None or sys.platform != "linux":
+    if SO_PEERCRED is None or sys.platform != "linux":
         return None
     try:
         sock, _ = _adopt(number)
     except OSError:
         return None
     try:
-        pid = int(struct.unpack("=iII", sock.getsockopt(socket.SOL_SOCKET, _PEERCRED, 12))[0])
+        pid = linux_peer(sock)[0]
         return pid if pid > 0 else None
     except OSError:
         return None

@@ -74,7 +74,7 @@ class Origin:
         stands between the loop's step and the call.
         """
         for line in self.lines():
-            if not is_foreign(line.file):
+            if not is_foreign(line.file) or is_typed(line.file):
                 return False
             file = line.file.replace("\\", "/")
             if any(file.endswith(ending) and line.function.endswith(name) for ending, name in LOOP_STEPS):
@@ -91,10 +91,15 @@ class Origin:
     def own_lines(self) -> list[Line]:
         """The stack without the frames of the interpreter, of pytest and of installed packages.
 
-        When nothing is left (a library opened it in a thread of its own) the whole stack.
+        When nothing is left, what was typed or given to `exec` (beside a file of one's own that is most often what
+        `dataclasses` and its like make up); else (a library opened it in a thread of its own) the whole stack.
         """
         lines = self.lines()
-        return [line for line in lines if not is_foreign(line.file)] or lines
+        return (
+            [line for line in lines if not is_foreign(line.file)]
+            or [line for line in lines if is_typed(line.file)]
+            or lines
+        )
 
 
 def own_file(origin: Origin) -> str:
@@ -142,6 +147,11 @@ def is_foreign(file: str) -> bool:
         return True
     # The embedded Windows interpreter's library is compiled with paths relative to nothing: "socket.py".
     return not os.path.isabs(file) and not os.path.exists(file)
+
+
+def is_typed(file: str) -> bool:
+    """Whether a frame's code comes from no file: a console's, `python -c`'s or `exec`'s, under Python's own name."""
+    return file.startswith("<") and not file.startswith("<frozen ")
 
 
 def is_machinery(file: str) -> bool:

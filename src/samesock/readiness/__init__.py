@@ -12,6 +12,6 @@ POSIX errno:
 * `end(identity)`: stop. Never raises `OSError`: what it watched may be closed already.
 * `select(timeout)`, `close()`: as in `selectors.BaseSelector`.
 
-`epoll` and `poll` and `kqueue` share `posix`; `completion` is Windows', where `afd` watches sockets and the files
-beside it everything else. What must never be put here: anything that a poller does.
+`epoll` and `poll` and `kqueue` share `posix`; `completion` is Windows', where `afd` watches sockets through `driver`
+and the files beside it everything else. What must never be put here: anything that a poller does.
 """

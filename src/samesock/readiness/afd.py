@@ -18,32 +18,29 @@ from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Final
 
-from samesock import _errors
-from samesock.ffi import DWORD, HANDLE, SOCKET, ULONG, afd
-from samesock.ffi.afd import ntdll
+from samesock.ffi import ULONG, afd
 from samesock.ffi.kernel32_waits import kernel32_waits
-from samesock.ffi.ws2_32 import ws2_32
+from samesock.readiness.driver import (
+    FOREVER,
+    READ,
+    SIZE,
+    WRITE,
+    ask,
+    base_handle,
+    failed,
+    open_device,
+    take_back,
+)
 from samesock.readiness.port import Found, Port
 from samesock.readiness.registry import Identity
 
 SOCKETS_PER_DEVICE: Final = 32
-_READ: Final = (
-    afd.AFD_POLL_RECEIVE
-    | afd.AFD_POLL_ACCEPT
-    | afd.AFD_POLL_DISCONNECT
-    | afd.AFD_POLL_ABORT
-    | afd.AFD_POLL_CONNECT_FAIL
-)
-_WRITE: Final = afd.AFD_POLL_SEND | afd.AFD_POLL_ABORT | afd.AFD_POLL_CONNECT_FAIL
-_NAME: Final = "\\Device\\Afd\\samesock"
-_FOREVER: Final = 0x7FFFFFFFFFFFFFFF
-_SIZE: Final = ctypes.sizeof(afd.AFD_POLL_INFO)
 _POLL_INFO: Final = struct.Struct("qIINII")  # AFD_POLL_INFO with its one row, as the compiler lays it out
 _EVENTS_AT: Final = afd.AFD_POLL_INFO.Handles.offset + afd.AFD_POLL_HANDLE_INFO.Events.offset
 _STATUS_INVALID_HANDLE: Final = 0xC0000008
 _MASKS: Final = {
-    events: (_READ if events & EVENT_READ else 0)
-    | (_WRITE if events & EVENT_WRITE else 0)
+    events: (READ if events & EVENT_READ else 0)
+    | (WRITE if events & EVENT_WRITE else 0)
     | afd.AFD_POLL_LOCAL_CLOSE
     for events in range(4)
 }
@@ -55,34 +52,8 @@ class _Device:
     __slots__ = ("handle", "sockets")
 
     def __init__(self, port: Port) -> None:
-        buffer = ctypes.create_string_buffer(_NAME.encode("utf-16-le"))
-        length = len(_NAME) * 2
-        name = afd.UNICODE_STRING(length, length, ctypes.addressof(buffer))
-        attributes = afd.OBJECT_ATTRIBUTES(
-            ctypes.sizeof(afd.OBJECT_ATTRIBUTES), 0, ctypes.addressof(name), 0, None, None
-        )
-        handle = HANDLE()
-        status = ntdll.NtCreateFile(
-            ctypes.byref(handle),
-            afd.SYNCHRONIZE,
-            ctypes.byref(attributes),
-            ctypes.byref(afd.IO_STATUS_BLOCK()),
-            None,
-            0,
-            afd.FILE_SHARE_READ | afd.FILE_SHARE_WRITE,
-            afd.FILE_OPEN,
-            0,
-            None,
-            0,
-        )
-        if status != afd.STATUS_SUCCESS:
-            raise _failed(status, "opening the driver of Winsock")
-        self.handle: int = int(handle.value)
+        self.handle: int = open_device(port.handle)
         self.sockets: int = 0
-        if not kernel32_waits.CreateIoCompletionPort(self.handle, port.handle, 0, 0):
-            code = kernel32_waits.GetLastError()
-            kernel32_waits.CloseHandle(self.handle)
-            raise _errors.error(code, "tying the driver of Winsock to a completion port")
 
 
 class _Question:
@@ -103,7 +74,7 @@ class _Question:
     def __init__(self, socket: Socket) -> None:
         self.socket: Socket | None = socket
         self.answer: afd.IO_STATUS_BLOCK = afd.IO_STATUS_BLOCK()
-        self.info: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * _SIZE)()
+        self.info: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * SIZE)()
         self.address: int = ctypes.addressof(self.answer)
         self.info_address: int = ctypes.addressof(self.info)
         # One number each of what the driver writes: a field through its structures costs five times as much.
@@ -203,25 +174,14 @@ class Sockets:
         socket.spare = None
         socket.changed = False
         question.asked = _MASKS[socket.events]
-        _POLL_INFO.pack_into(question.info, 0, _FOREVER, 1, 0, socket.base, question.asked, 0)
+        _POLL_INFO.pack_into(question.info, 0, FOREVER, 1, 0, socket.base, question.asked, 0)
         question.status.value = afd.STATUS_PENDING
         question.taken_back = False
         address, where = question.address, question.info_address
         try:
             self._asked[address] = question
             socket.question = question
-            status = ntdll.NtDeviceIoControlFile(
-                socket.device.handle,
-                0,
-                None,
-                address,
-                address,
-                afd.IOCTL_AFD_POLL,
-                where,
-                _SIZE,
-                where,
-                _SIZE,
-            )
+            status = ask(socket.device.handle, address, where)
         except BaseException:
             # Ctrl+C, before the call or after it: nobody knows. This memory is given up to the kernel, and the socket
             # is asked about anew.
@@ -234,12 +194,12 @@ class Sockets:
             socket.question = None
             socket.spare = question
             if status != _STATUS_INVALID_HANDLE:  # closed: silent, until somebody unregisters it
-                raise _failed(status, "asking whether a socket is ready")
+                raise failed(status, "asking whether a socket is ready")
 
     def _take_back(self, device: _Device, question: _Question) -> None:
         if not question.taken_back:
             question.taken_back = True
-            ntdll.NtCancelIoFileEx(device.handle, question.address, ctypes.byref(afd.IO_STATUS_BLOCK()))
+            take_back(device.handle, question.address)
 
     def answered(self, address: int, found: Found) -> None:
         """Deal with a completion: put the socket and what is so of it, if that is wanted, into `found`. It may be
@@ -257,7 +217,7 @@ class Sockets:
             # Closed: silent from now on, unless a `change` came after the question.
             if socket.changed or not told & afd.AFD_POLL_LOCAL_CLOSE:
                 self.to_ask[socket] = None
-                events = socket.events & ((told & _READ and EVENT_READ) | (told & _WRITE and EVENT_WRITE))
+                events = socket.events & ((told & READ and EVENT_READ) | (told & WRITE and EVENT_WRITE))
                 if events:
                     found[socket.identity] = events
             socket.question = None
@@ -273,7 +233,7 @@ class Sockets:
             question.socket = None
         self.to_ask.clear()
         for device in self._devices:
-            ntdll.NtCancelIoFileEx(device.handle, None, ctypes.byref(afd.IO_STATUS_BLOCK()))
+            take_back(device.handle, None)
         return not self._asked
 
     def pending(self) -> int:
@@ -291,18 +251,3 @@ class Sockets:
 
 
 _given_up: list[_Question] = []
-
-
-def base_handle(number: int) -> int:
-    """The provider's own handle: layered providers hand out others, which the driver does not know."""
-    handle = SOCKET(number)
-    size = ctypes.sizeof(handle)
-    if ws2_32.WSAIoctl(
-        number, afd.SIO_BASE_HANDLE, None, 0, ctypes.byref(handle), size, ctypes.byref(DWORD()), None, None
-    ):
-        return number
-    return int(handle.value)
-
-
-def _failed(status: int, tried: str) -> OSError:
-    return _errors.error(ntdll.RtlNtStatusToDosError(status), tried)

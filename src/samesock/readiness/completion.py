@@ -129,17 +129,17 @@ class CompletionSelector(Registry):
                 if found or (left is not None and left <= 0):
                     left = 0.0
                 if left == 0.0 or not self._others:
-                    self._take(batch, left)
+                    self._take(batch, left, me)
                 elif not batch.fill(port.handle, 0):
-                    self._take_armed(batch, left)
+                    self._take_armed(batch, left, me)
                 with lock:
                     batch.consume(sockets.answered, found)
                 if found or left == 0.0:
                     keys = self.keys_by_identity
                     return [
-                        (key, events & key.events)
-                        for key, events in [(keys.get(identity), found[identity]) for identity in found]
-                        if key is not None and events & key.events
+                        (key, told & key.events)
+                        for identity, told in found.items()
+                        if (key := keys.get(identity)) is not None and told & key.events
                     ]
                 if deadline is not None:
                     left = deadline - time.monotonic()
@@ -184,25 +184,28 @@ class CompletionSelector(Registry):
         except OSError:
             return False
 
-    def _take(self, batch: Batch, seconds: float | None) -> None:
+    def _take(self, batch: Batch, seconds: float | None, thread: int) -> None:
         """Wait until something comes to the port, or for so long."""
         handle = self._port.handle
-        if (seconds is not None and seconds <= _PIECE_SECONDS) or threading.get_ident() != _main_ident():
+        if (seconds is not None and seconds <= _PIECE_SECONDS) or thread != threading.main_thread().ident:
             batch.fill(handle, seconds)
-            return
-        end = None if seconds is None else time.monotonic() + seconds
-        left = _PIECE_SECONDS
-        while not batch.fill(handle, left) and left > 0:
-            if end is not None:
-                left = max(0.0, min(_PIECE_SECONDS, end - time.monotonic()))
+        elif not batch.fill(handle, _PIECE_SECONDS):
+            # The clock is read only now: what comes at once, as most does, need not wait for that.
+            end = None if seconds is None else time.monotonic() + seconds - _PIECE_SECONDS
+            left = _PIECE_SECONDS
+            while left > 0:
+                if end is not None:
+                    left = max(0.0, min(_PIECE_SECONDS, end - time.monotonic()))
+                if batch.fill(handle, left):
+                    return
 
-    def _take_armed(self, batch: Batch, seconds: float | None) -> None:
+    def _take_armed(self, batch: Batch, seconds: float | None, thread: int) -> None:
         try:
             with self._lock:
                 again = self._arm()
             if again is not None:
                 seconds = again if seconds is None else min(seconds, again)
-            self._take(batch, seconds)
+            self._take(batch, seconds, thread)
         finally:
             with self._lock:
                 for other in self._others.values():
@@ -226,7 +229,3 @@ class CompletionSelector(Registry):
             self._sockets.let_go()
             self._port.close()
             super().close()
-
-
-def _main_ident() -> int | None:
-    return threading.main_thread().ident

@@ -1,4 +1,4 @@
-"""What the descriptor table is told of emulated Unix sockets: family, path and peer as their user knows them.
+"""What the descriptor table is told of emulated Unix sockets: family, type, path and peer as their user knows them.
 
 The kernel calls them TCP. This module is imported by the table's side, only in a process where the emulation is in
 use (`samesock._plugs`). What must never be put here: anything that a socket needs to work.
@@ -18,6 +18,12 @@ from samesock.unix.emulated import EmulatedEnd
 YOUNG_SECONDS = 0.0005
 """An index younger than this, or than five times what it took to make, is not made anew for a miss: a snapshot asks for
 every descriptor, and most are none of ours."""
+
+_TYPES = {
+    _socket.SOCK_STREAM: "SOCK_STREAM",
+    _socket.SOCK_DGRAM: "SOCK_DGRAM",
+    _socket.SOCK_SEQPACKET: "SOCK_SEQPACKET",
+}
 
 
 class _Index:
@@ -62,6 +68,7 @@ def annotate(record: OpenDescriptor) -> Annotation | None:
     own, other = os.fsdecode(state.name), os.fsdecode(state.peer_name)
     return Annotation(
         family="AF_UNIX",
+        type=_TYPES[state.kind],
         local=own,
         remote=other if state.role == "connected" else None,
         transport="emulated",

@@ -11,13 +11,10 @@ import sys
 from typing import Any
 
 from samesock._errors import named_error
+from samesock._peer_option import SO_PEERCRED, linux_peer
 from samesock.unix import AF_UNIX, PeerCred, ends
 
-__all__ = ["PeerCred", "peercred"]
-
-SO_PEERCRED: int | None = getattr(
-    _socket, "SO_PEERCRED", 17 if sys.platform == "linux" else None
-)  # PyPy has no name for it.
+__all__ = ["SO_PEERCRED", "PeerCred", "peercred"]
 
 # <sys/un.h> of macOS and FreeBSD; Python names none of these.
 _SOL_LOCAL = 0
@@ -60,8 +57,7 @@ def peercred(sock: Any) -> PeerCred:
 
 
 def _linux(sock: Any) -> PeerCred:
-    pid, uid, gid = struct.unpack("iii", sock.getsockopt(_socket.SOL_SOCKET, SO_PEERCRED, 12))
-    # 0 and -1 stand for a peer that this process's namespaces cannot name.
+    pid, uid, gid = linux_peer(sock)
     return PeerCred(pid or None, None if uid == -1 else uid, None if gid == -1 else gid, None, "kernel")
 
 
