@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from samesock._aio_loops import proactor_of
 from samesock._aio_proactor import CONNECT_PAUSES
 
 LONGEST = 256 * 1024
@@ -227,8 +228,7 @@ def _peer_of(sock: Any) -> Any:
 
 def _reader_methods(loop: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """How this loop tells that a socket can be read; a Proactor loop has the methods only after install()."""
-    proactor = getattr(loop, "_proactor", None)
-    if proactor is not None and hasattr(proactor, "_iocp"):
+    if proactor_of(loop) is not None:
         from samesock import _aio_readers
 
         return (
