@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from samesock._aio_loops import proactor_of
 from samesock._aio_proactor import CONNECT_PAUSES
 
 LONGEST = 256 * 1024
@@ -23,10 +24,30 @@ _NO_ROOM = {errno.ENOBUFS}
 """How BSD and macOS say that the receiver's queue is full."""
 
 
-class UnixDatagramTransport(asyncio.DatagramTransport):
-    """What `samesock.aio.create_unix_datagram_endpoint` gives; the socket is its own from now on."""
+async def sent(send: Callable[[], Any]) -> Any:
+    """What `send` of a datagram gives, tried again while the receiver has no room."""
+    tries = 0
+    while True:
+        try:
+            return send()
+        except (BlockingIOError, InterruptedError):
+            await asyncio.sleep(CONNECT_PAUSES[min(tries, len(CONNECT_PAUSES) - 1)])
+            tries += 1
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: Any, protocol: Any) -> None:
+
+class UnixDatagramTransport(asyncio.DatagramTransport):
+    """What `samesock.aio.create_unix_datagram_endpoint` gives; the socket is its own from now on.
+
+    `waiter`, if given, is done once `connection_made` has been called.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: Any,
+        protocol: Any,
+        waiter: asyncio.Future[None] | None = None,
+    ) -> None:
         super().__init__({"socket": sock, "sockname": sock.getsockname(), "peername": _peer_of(sock)})
         self._loop = loop
         self._sock: Any = sock
@@ -41,11 +62,13 @@ class UnixDatagramTransport(asyncio.DatagramTransport):
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         self._add_reader, self._remove_reader = _reader_methods(loop)
         loop.call_soon(protocol.connection_made, self)
-        loop.call_soon(self._start)
+        loop.call_soon(self._start, waiter)
 
-    def _start(self) -> None:
+    def _start(self, waiter: asyncio.Future[None] | None) -> None:
         if not self._closing:
             self._add_reader(self._sock.fileno(), self._read)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # ---- receiving
 
@@ -227,8 +250,7 @@ def _peer_of(sock: Any) -> Any:
 
 def _reader_methods(loop: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """How this loop tells that a socket can be read; a Proactor loop has the methods only after install()."""
-    proactor = getattr(loop, "_proactor", None)
-    if proactor is not None and hasattr(proactor, "_iocp"):
+    if proactor_of(loop) is not None:
         from samesock import _aio_readers
 
         return (

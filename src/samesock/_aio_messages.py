@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from samesock import _aio_afd
-from samesock._aio_proactor import CONNECT_PAUSES, _Operation
+from samesock._aio_proactor import CONNECT_PAUSES, _Operation, serving
 from samesock.unix.messages import WholeMessageMethods
 
 
@@ -70,6 +70,7 @@ def replacements(proactor: Any) -> dict[str, Callable[..., Any]]:
         def receive(self: Any, conn: Any, room: Any, flags: int = 0) -> Any:
             if not isinstance(conn, WholeMessageMethods):
                 return original(self, conn, room, flags)
+            serving.add(self)
             method = getattr(conn, name)
             sized = (room, 0, flags) if name.endswith("_into") else (room, flags)
             return _begun(_Receiving(self, conn, lambda: method(*sized)))
@@ -86,12 +87,14 @@ def replacements(proactor: Any) -> dict[str, Callable[..., Any]]:
     def send_whole(self: Any, conn: Any, buf: Any, flags: int = 0) -> Any:
         if not isinstance(conn, WholeMessageMethods):
             return send(self, conn, buf, flags)
+        serving.add(self)
         data = bytes(buf)
         return _begun(_Sending(self, lambda: conn.send(data, flags)))
 
     def sendto_whole(self: Any, conn: Any, buf: Any, flags: int = 0, addr: Any = None) -> Any:
         if not isinstance(conn, WholeMessageMethods):
             return sendto(self, conn, buf, flags, addr)
+        serving.add(self)
         data = bytes(buf)
         return _begun(_Sending(self, lambda: _sent(conn, data, flags, addr)))
 

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from samesock._aio_loops import proactor_of
 from samesock._aio_proactor import CONNECT_PAUSES, prepare
 from samesock._family import AF_UNIX
 from samesock._socket import socket
@@ -294,8 +295,8 @@ async def sock_accept(loop: asyncio.AbstractEventLoop, sock: Any) -> tuple[Any, 
 
 def _of_asyncio(loop: asyncio.AbstractEventLoop, sock: Any) -> asyncio.AbstractEventLoop:
     """The loop, ready for this socket. NotImplementedError for one that would accept behind our back."""
-    proactor = getattr(loop, "_proactor", None)
-    if proactor is not None and hasattr(proactor, "_iocp"):
+    proactor = proactor_of(loop)
+    if proactor is not None:
         prepare(proactor)
     elif ends.get(sock) is not None and not isinstance(loop, asyncio.SelectorEventLoop):
         raise NotImplementedError(f"emulated Unix sockets need one of asyncio's own loops, not {loop!r}")

@@ -176,6 +176,68 @@ def test_asyncio_waits_for_a_full_receiver(path: str, run: Run) -> None:
     run(talk())
 
 
+@pytest.mark.usefixtures("emulation")
+@pytest.mark.parametrize("way", ["endpoint", "connected endpoint", "sock_sendall", "sock_sendto"])
+def test_asyncio_rests_while_a_receiver_is_full(way: str, path: str, run: Run) -> None:
+    """A loop that waits for room in a receiver's queue does so in pauses, and sends the rest in order after them."""
+    loop = run.loop  # type: ignore[attr-defined]
+    if not hasattr(loop, way) and way.startswith("sock"):
+        pytest.skip(f"{way} is absent in this asyncio")
+    turns = 0
+    once = loop._run_once
+
+    def counted() -> None:
+        nonlocal turns
+        turns += 1
+        once()
+
+    loop._run_once = counted
+
+    received = asyncio.Event()
+
+    async def send(sender: socket.socket) -> None:
+        words = [b"%d" % number for number in range(100)]
+        if "endpoint" not in way:
+            for word in words:
+                where = () if way == "sock_sendall" else (path,)
+                await getattr(loop, way)(sender, word, *where)
+            return
+        connected = way.startswith("connected")
+        transport, collecting = await loop.create_datagram_endpoint(
+            Collecting, remote_addr=path if connected else None, family=socket.AF_UNIX
+        )
+        for word in words:
+            transport.sendto(word, None if connected else path)
+        await received.wait()  # the Proactor's endpoint throws away what waits when it is closed
+        await collecting.close()
+
+    async def talk() -> None:
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        ):
+            receiver.bind(path)
+            receiver.setblocking(False)
+            sender.setblocking(False)
+            sender.connect(path)
+            sending = asyncio.create_task(send(sender))
+            await asyncio.sleep(0.05)  # by now the queue is full
+            before = turns
+            await asyncio.sleep(0.5)
+            assert turns - before < 60  # 20 with pauses that grow to 30 ms; spinning, thousands
+            got: list[bytes] = []
+            while len(got) < 100:
+                try:
+                    got.append(receiver.recv(10))
+                except BlockingIOError:
+                    await asyncio.sleep(0.002)
+            assert got == [b"%d" % number for number in range(100)]
+            received.set()
+            await sending
+
+    run(talk())
+
+
 def child_of(sock: Any, path: str) -> None:
     """In another process: receive one datagram and answer it."""
     sock.settimeout(60)

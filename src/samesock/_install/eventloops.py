@@ -6,12 +6,14 @@ What must never be put here: how any of them works (`samesock.aio` and the modul
 from __future__ import annotations
 
 import asyncio
+from _socket import SOCK_DGRAM
 from asyncio import base_events, selector_events, streams
 from typing import Any
 
-from samesock import _aio_messages, _aio_proactor, _aio_readers, aio
+from samesock import _aio_datagrams, _aio_messages, _aio_proactor, _aio_readers, aio
 from samesock._install.patches import Patches
 from samesock.unix import ends
+from samesock.unix.messages import WholeMessageMethods
 
 
 def apply(patches: Patches) -> None:
@@ -53,11 +55,53 @@ def _selector(patches: Patches) -> None:
     async def sock_connect(self: Any, sock: Any, address: Any) -> None:
         if ends.get(sock) is None:
             return await original(self, sock, address)  # type: ignore[no-any-return]
-        if self.get_debug() and sock.gettimeout() != 0:
-            raise ValueError("the socket must be non-blocking")
+        _check_mode(self, sock)
         return await aio.sock_connect(self, sock, address)
 
     patches.set(selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect)
+    for name, method in _datagrams(selector_events.BaseSelectorEventLoop).items():
+        patches.set(selector_events.BaseSelectorEventLoop, name, method)
+
+
+def _datagrams(cls: Any) -> dict[str, Any]:
+    """The selector loop waits for a full receiver until the sender can be written, which it always can: it spins.
+    Emulated datagram sockets, and no others, get what samesock.aio has instead."""
+    make, sendall = cls._make_datagram_transport, cls.sock_sendall
+    sendto = getattr(cls, "sock_sendto", None)  # since 3.11
+
+    def ours(sock: Any) -> bool:
+        return isinstance(sock, WholeMessageMethods) and sock.type == SOCK_DGRAM  # type: ignore[attr-defined]
+
+    def make_transport(self: Any, sock: Any, protocol: Any, *rest: Any) -> Any:
+        if not ours(sock):
+            return make(self, sock, protocol, *rest)
+        _, waiter = rest  # before it the address that the socket is connected to, which it knows
+        return _aio_datagrams.UnixDatagramTransport(self, sock, protocol, waiter)
+
+    async def sock_sendall(self: Any, sock: Any, data: Any) -> None:
+        if not ours(sock):
+            await sendall(self, sock, data)
+            return
+        _check_mode(self, sock)
+        whole = bytes(data)
+        await _aio_datagrams.sent(lambda: sock.send(whole))
+
+    async def sock_sendto(self: Any, sock: Any, data: Any, address: Any) -> Any:
+        if not ours(sock):
+            return await sendto(self, sock, data, address)  # type: ignore[misc]
+        _check_mode(self, sock)
+        whole = bytes(data)
+        return await _aio_datagrams.sent(lambda: sock.sendto(whole, address))
+
+    found: dict[str, Any] = {"_make_datagram_transport": make_transport, "sock_sendall": sock_sendall}
+    if sendto is not None:
+        found["sock_sendto"] = sock_sendto
+    return found
+
+
+def _check_mode(loop: Any, sock: Any) -> None:
+    if loop.get_debug() and sock.gettimeout() != 0:
+        raise ValueError("the socket must be non-blocking")
 
 
 def keep_alive() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from weakref import ref
 
+from samesock._aio_loops import LoopMethods
 from samesock._errors import named_error
 from samesock.unix import ends
 from samesock.unix.calls import calls
@@ -81,7 +82,7 @@ def _store(message: Message, view: memoryview, flags: int) -> int:
     return len(message.data) if flags & MSG_TRUNC else size
 
 
-class WholeMessageMethods:
+class WholeMessageMethods(LoopMethods):
     """See the module's head. Each method's promise is the standard library's."""
 
     __slots__ = ()
