@@ -204,7 +204,7 @@ def test_a_protocol_that_fails_is_reported(made: Made) -> None:
 
 def test_another_protocol(made: Made) -> None:
     """set_protocol() tells another one from then on; what is no bytes is a TypeError."""
-    transport, loop, sock, protocol = made
+    transport, loop, _sock, protocol = made
     other = Protocol()
     assert transport.get_protocol() is protocol
     transport.set_protocol(other)
