@@ -20,6 +20,9 @@ import samesock
 hypothesis.settings.register_profile("samesock", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("samesock")
 
+if "COVERAGE_PROCESS_CONFIG" in os.environ:  # coverage's own: it is set in whatever it measures
+    import measured  # noqa: F401 -- to import it is what it is for
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known; `fd_leaks` is the leak plugin's, which a run may go without."""

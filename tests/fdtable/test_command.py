@@ -169,3 +169,74 @@ def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[2J" not in text
     assert [one.number for one in rows] == [3, 4]
     assert styles == {(7, "fd", 4): coloured.OPENED, (7, "fd", 3): coloured.CLOSED}
+
+
+def test_on_a_terminal_the_table_is_coloured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal rich draws the same rows."""
+    from samesock import _fds_command
+
+    monkeypatch.setattr(_fds_command, "_on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "300")
+    with (tmp_path / "shown").open("wb"):
+        code, out, _ = run("--kind", "file", capsys=capsys)
+    assert code == 0
+    assert out.split()[:2] == ["number", "kind"]
+    assert "shown" in out.replace("\n", "")
+
+
+def test_a_difference_on_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--diff on a terminal shows the file that was opened meanwhile, by its path."""
+    from samesock import _fds_command
+
+    monkeypatch.setattr(_fds_command, "_on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "300")
+    _, out, _ = run("--json", "--kind", "file", capsys=capsys)
+    (tmp_path / "before").write_text(out, encoding="utf-8")
+    with (tmp_path / "opened-since").open("wb"):
+        code, out, _ = run("--kind", "file", "--diff", str(tmp_path / "before"), capsys=capsys)
+    assert code == 1
+    assert "opened-since" in out.replace("\n", "")
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ProcessLookupError(3, "it has ended")])
+def test_a_watch_on_a_terminal(
+    end: BaseException,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """--watch on a terminal redraws what changed, and ends without an error: by Ctrl+C, or with the process."""
+    from samesock import _fds_command
+
+    looks = []
+    real = fdtable.snapshot
+
+    def look(*arguments: object, **options: object) -> fdtable.Snapshot:
+        looks.append(1)
+        if len(looks) == 3:
+            raise end
+        return real()
+
+    monkeypatch.setattr(fdtable, "snapshot", look)
+    monkeypatch.setattr(_fds_command, "_on_terminal", lambda: True)
+    code, out, _ = run("--watch", "0.01", capsys=capsys)
+    assert code == 0
+    assert len(looks) == 3
+    assert ("it has ended" in out) == isinstance(end, OSError)
+
+
+def test_psutil_missing_is_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where psutil is needed and missing the command says so in one line, and fails."""
+
+    def look(*_: object, **__: object) -> fdtable.Snapshot:
+        raise ModuleNotFoundError("takes psutil: pip install psutil", name="psutil")
+
+    monkeypatch.setattr(fdtable, "snapshot", look)
+    code, out, complaints = run("--children", capsys=capsys)
+    assert (code, out, complaints) == (2, "", "samesock fds: takes psutil: pip install psutil\n")

@@ -10,7 +10,11 @@ import ctypes
 import errno
 import os
 import socket
+import stat
 import struct
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -328,3 +332,190 @@ def test_absent_providers_say_no() -> None:
     """A provider of another system answers that it does not work here, without raising."""
     assert [module.works() for module in (libproc, sysctl, ntquery)].count(True) <= 1
     assert os.getpid() != STRANGER
+
+
+def own(monkeypatch: pytest.MonkeyPatch, number: int, kind: int, answer: ctypes.Structure) -> None:
+    """A macOS on which this process has that one descriptor open."""
+    mac = Mac({number: (kind, answer)})
+    monkeypatch.setattr(darwin, "calls", mac)
+    ask = mac.proc_pidinfo
+    monkeypatch.setattr(mac, "proc_pidinfo", lambda _pid, *rest: ask(STRANGER, *rest))
+
+
+def test_macos_an_own_descriptor_is_identified_as_in_a_key_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of this process's has fstat's identity, and one that is not open is EBADF, whatever libproc says."""
+    with open(os.devnull, "rb") as file:
+        number = file.fileno()
+        own(monkeypatch, number, darwin.PROX_FDTYPE_KQUEUE, darwin.kqueue_fdinfo(pfi=mac_file(3)))
+        seen = os.fstat(number)
+        record = libproc.one(number)
+        assert record.identity == (seen.st_dev, seen.st_ino, stat.S_IFMT(seen.st_mode))
+        assert (record.number, record.kind, record.access) == (number, "kqueue", "rw")
+        for other, space in ((number + 1, None), (number, "handle")):
+            with pytest.raises(OSError, match="descriptor") as caught:
+                libproc.one(other, space)  # type: ignore[arg-type]
+            assert caught.value.errno == errno.EBADF
+    assert libproc.one(number).identity == ("kqueue",)  # closed since: what libproc told
+
+
+def test_macos_ipv6_udp_and_semaphores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IPv6 socket has its own form of address, UDP no state but connected or not, a semaphore its name."""
+    answers = []
+    for far in (0, 53):
+        ini = darwin.in_sockinfo(insi_lport=socket.htons(5353), insi_fport=socket.htons(far), insi_vflag=2)
+        ctypes.memmove(ini.insi_laddr, socket.inet_pton(socket.AF_INET6, "::1"), 16)
+        answer = darwin.socket_fdinfo(
+            pfi=mac_file(3), soi_so=1, soi_type=2, soi_protocol=17, soi_family=30, soi_kind=darwin.SOCKINFO_IN
+        )
+        ctypes.memmove(ctypes.addressof(answer) + 264, bytes(ini), ctypes.sizeof(ini))
+        answers.append(answer)
+    files: dict[int, tuple[int, ctypes.Structure | None]] = {
+        3: (darwin.PROX_FDTYPE_SOCKET, answers[0]),
+        4: (darwin.PROX_FDTYPE_SOCKET, answers[1]),
+        5: (darwin.PROX_FDTYPE_PSEM, darwin.psem_fdinfo(pfi=mac_file(3), psem_name=b"/lock")),
+    }
+    monkeypatch.setattr(darwin, "calls", Mac(files))
+    alone, connected, semaphore = libproc.table(STRANGER)[0]
+    assert alone.socket is not None
+    assert connected.socket is not None
+    assert (alone.socket.local, alone.socket.remote, alone.socket.state) == (
+        ("::1", 5353),
+        None,
+        "UNCONNECTED",
+    )
+    assert (connected.socket.remote, connected.socket.state) == (("::", 53), "ESTABLISHED")
+    assert (semaphore.kind, semaphore.path, semaphore.identity) == ("semaphore", "/lock", ("psem", "/lock"))
+
+
+@pytest.mark.parametrize("module", [libproc, sysctl])
+def test_a_failure_that_is_no_answer_stays_what_it_is(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EIO while listing is neither "gone" nor "hidden"."""
+    declared = darwin if module is libproc else freebsd_sysctl
+    calls = Mac({}) if module is libproc else Bsd(b"")
+    monkeypatch.setattr(calls, "errno", lambda: errno.EIO)
+    monkeypatch.setattr(declared, "calls", calls)
+    with pytest.raises(OSError, match="listing the descriptors") as caught:
+        module.table(98)
+    assert caught.value.errno == errno.EIO
+
+
+def test_macos_a_listing_that_fails_at_last_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends between the two calls of a listing is gone."""
+    calls = Mac({})
+    calls.code = errno.ESRCH
+    monkeypatch.setattr(calls, "proc_pidinfo", lambda _pid, _flavor, _arg, buffer: 8 if buffer is None else 0)
+    monkeypatch.setattr(darwin, "calls", calls)
+    with pytest.raises(ProcessLookupError, match=str(STRANGER)):
+        libproc.table(STRANGER)
+
+
+@pytest.mark.parametrize(("module", "platform"), [(libproc, "darwin"), (sysctl, "freebsd14")])
+@pytest.mark.parametrize("lists", [True, False, None])
+def test_a_provider_works_if_it_lists_what_is_open(
+    module: ModuleType, platform: str, lists: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for a descriptor that is known to be open; one that lists none, or fails, is not used."""
+
+    def listed(_: int) -> list[object]:
+        if lists is None:
+            raise OSError(errno.EPERM, "scripted")
+        numbers = range(512) if lists else ()
+        return [SimpleNamespace(proc_fd=number, kf_fd=number) for number in numbers]
+
+    if module is libproc:
+        monkeypatch.setattr(darwin, "list_descriptors", listed)
+    else:
+        monkeypatch.setattr(freebsd_sysctl, "process_files", listed)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", platform)
+        assert module.works() is bool(lists)
+
+
+def test_macos_calls_reach_the_library_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, a buffer with its length and a structure arrive as C has them, and errno is the call's own."""
+    int_, pointer = ctypes.c_int, ctypes.c_void_p
+    seen: list[tuple[object, ...]] = []
+
+    def listed(pid: int, flavor: int, arg: int, buffer: int | None, size: int) -> int:
+        seen.append((pid, flavor, arg, buffer is None, size))
+        return 16
+
+    def described(pid: int, fd: int, flavor: int, buffer: int, size: int) -> int:
+        seen.append((pid, fd, flavor, size))
+        ctypes.set_errno(errno.EBADF)
+        return 0
+
+    monkeypatch.setattr(
+        darwin,
+        "_library",
+        lambda: SimpleNamespace(
+            proc_pidinfo=ctypes.CFUNCTYPE(int_, int_, int_, ctypes.c_uint64, pointer, int_)(listed),
+            proc_pidfdinfo=ctypes.CFUNCTYPE(int_, int_, int_, int_, pointer, int_)(described),
+        ),
+    )
+    calls = darwin.Calls()
+    assert calls.proc_pidinfo(1, 2, 2**40, None) == 16
+    assert calls.proc_pidinfo(1, 2, 3, ctypes.create_string_buffer(24)) == 16
+    assert calls.proc_pidfdinfo(1, 5, 2, darwin.kqueue_fdinfo()) == 0
+    assert calls.errno() == errno.EBADF
+    assert seen == [(1, 2, 2**40, True, 0), (1, 2, 3, False, 24), (1, 5, 2, 168)]
+
+
+def test_freebsd_the_call_reaches_the_library_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name's numbers with their count, the buffer, its length in and out, and nothing to be set."""
+    pointer, size_t = ctypes.c_void_p, ctypes.c_size_t
+    seen: list[tuple[object, ...]] = []
+
+    def sysctl_(name: int, count: int, *more: Any) -> int:
+        old, length, new, size = more
+        numbers = list((ctypes.c_int * count).from_address(name))
+        room = size_t.from_address(length)
+        seen.append((numbers, old is None, room.value, new, size))
+        room.value = 12
+        ctypes.set_errno(errno.ENOMEM)
+        return -1
+
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, pointer, ctypes.c_uint, pointer, pointer, pointer, size_t)
+    monkeypatch.setattr(freebsd_sysctl, "_library", lambda: SimpleNamespace(sysctl=kind(sysctl_)))
+    calls, length = freebsd_sysctl.Calls(), size_t(5)
+    assert calls.sysctl([1, 14, 33, 7], None, length) == -1
+    assert calls.errno() == errno.ENOMEM
+    assert length.value == 12
+    assert seen == [([1, 14, 33, 7], True, 5, None, 0)]
+
+
+@pytest.mark.parametrize("declared", [darwin, freebsd_sysctl])
+def test_a_library_of_another_system_is_absent(declared: ModuleType) -> None:
+    """Where the kernel is another one the call says so, and loads nothing."""
+    if declared._library.__module__ == "samesock.ffi.libproc" and sys.platform == "darwin":
+        pytest.skip("libproc: native here")
+    if sys.platform.startswith("freebsd"):
+        pytest.skip("kern.proc.filedesc: native here")
+    with pytest.raises(OSError, match="not on this system") as caught:
+        declared._library()
+    assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_freebsd_an_own_descriptor_and_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of this process's has fstat's identity and says whether a child gets it; IPv6 addresses are read."""
+    six = bytes((28, 28)) + (443).to_bytes(2, "big") + bytes(4) + socket.inet_pton(socket.AF_INET6, "::1")
+    with open(os.devnull, "rb") as file:
+        number = file.fileno()
+        rows = bsd_row(number, 2, b"", 3, kf_sock_domain0=28, kf_sock_type0=1, kf_sa_local=six)
+        calls = Bsd(rows + bytes(8))
+        ask = calls.sysctl
+        monkeypatch.setattr(calls, "sysctl", lambda mib, *rest: ask([*mib[:3], STRANGER], *rest))
+        monkeypatch.setattr(freebsd_sysctl, "calls", calls)
+        seen = os.fstat(number)
+        record = sysctl.one(number)
+        assert record.identity == (seen.st_dev, seen.st_ino, stat.S_IFMT(seen.st_mode))
+        assert record.inheritable is False
+        assert record.socket is not None
+        assert record.socket.local == ("::1", 443)
+        for other, space in ((number + 1, None), (number, "socket")):
+            with pytest.raises(OSError, match="descriptor") as caught:
+                sysctl.one(other, space)  # type: ignore[arg-type]
+            assert caught.value.errno == errno.EBADF
+    assert sysctl.one(number).inheritable is None  # closed since

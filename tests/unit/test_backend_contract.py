@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import re
@@ -95,3 +96,37 @@ def test_null_answers_nothing() -> None:
     for made in (module.Hold, module.OpenRecord):
         with pytest.raises(OSError, match="this system has no backend"):
             made()
+
+
+@pytest.mark.parametrize("protocol", [Hold, OpenRecord])
+def test_null_objects_answer_nothing(protocol: type) -> None:
+    """What the null backend cannot make answers nothing either: each method raises EOPNOTSUPP."""
+    cls = getattr(load("null"), protocol.__name__)
+    with pytest.raises(OSError, match="no backend"):
+        cls()
+    for name in methods(protocol):
+        method = getattr(cls, name)
+        arguments = [None] * len(parameters(method))
+        with pytest.raises(OSError, match="no backend") as caught:
+            method(*arguments)
+        assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_null_passes_nothing() -> None:
+    """Every function of the null backend's that hands descriptors on raises EOPNOTSUPP."""
+    passing = load("null").passing
+    for name in methods(Passing):
+        function = getattr(passing, name)
+        with pytest.raises(OSError, match="no backend") as caught:
+            function(*[None] * len(parameters(function)))
+        assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_without_a_table_nobody_is_known() -> None:
+    """Where a kernel's table of sockets cannot be read, an owner is None and a cookie is 0: never a guess."""
+    table = importlib.import_module("samesock.backend._no_table")
+    address = ("127.0.0.1", 1)
+    owners = table.listener_owner(1), table.connection_owner(address, address), table.datagram_owner(address)
+    assert owners == (None, None, None)
+    assert table.cookie(0) == 0
+    assert table.has_socket(1, 1) is False

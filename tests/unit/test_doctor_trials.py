@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+import samesock
+from samesock import doctor
 from samesock._trials import GRACE, Bench, Child, Shown, run
 from samesock._trials.child import Wire
 
@@ -111,3 +113,10 @@ def test_a_refusal_by_the_system_is_absence() -> None:
     outcome = run("wake", refuse, 60)
     assert outcome.support == "absent"
     assert "not in this house" in outcome.text
+
+
+@pytest.mark.parametrize("feature", doctor.TRIALS)
+def test_each_trial_finds_what_features_says(feature: str) -> None:
+    """Tried with other processes, each feature of this machine is what the quick probe of `features()` calls it."""
+    outcome = run(feature, doctor.TRIALS[feature], 60)
+    assert outcome.support == samesock.features()[feature], outcome.text

@@ -1,0 +1,100 @@
+"""Passing by pidfd_getfd: what a receiver refuses to take, and when a sender lets go."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+import pytest
+
+pytest.importorskip("fcntl", reason="absent here: fcntl, of which the POSIX backend is made")
+from samesock.backend import _posix_passing as passing
+
+needs_pidfd = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open") or not passing.may_fetch(), reason="passing: needs pidfd_getfd"
+)
+PROOF = bytes(range(32))
+
+
+def lease(**changes: object) -> bytes:
+    """A lease as a sender of this process writes it, with what is given in place of its own."""
+    pid, start = passing.me()
+    parts = {"pid": pid, "start": start, "number": 0, "inode": 0, "proof": PROOF, **changes}
+    return passing._LEASE.pack(*parts.values())
+
+
+@needs_pidfd
+def test_what_is_offered_is_taken() -> None:
+    """The descriptor that is taken is the one that was offered; a second look finds nothing."""
+    reader, writer = os.pipe()
+    offer = passing.offer([("fd", writer)], None)
+    try:
+        assert not offer.over()
+        (number,) = passing.take(offer.lease, [("fd", b"")])
+        assert number is not None
+        assert os.path.sameopenfile(number, writer)
+        passing.close("fd", number)
+        assert offer.over()
+        assert passing.take(offer.lease, [("fd", b"")]) == [None]
+    finally:
+        offer.revoke()
+        os.close(reader)
+        os.close(writer)
+
+
+@needs_pidfd
+@pytest.mark.parametrize("wrong", ["start", "inode", "proof", "number", "pid"])
+def test_a_lease_that_is_wrong_gives_nothing(wrong: str) -> None:
+    """A lease with one wrong part takes nothing out of the other's queue, and leaves no descriptor open."""
+    one, other = socket.socketpair()
+    with one, other:
+        one.send(PROOF)
+        right = {"number": other.fileno(), "inode": os.fstat(other.fileno()).st_ino}
+        false = {"start": 1, "inode": 1, "proof": bytes(32), "number": 9999, "pid": 2**22 + 1}[wrong]
+        before = os.listdir("/proc/self/fd")
+        assert passing.take(lease(**{**right, wrong: false}), [("fd", b"")]) == [None]
+        assert os.listdir("/proc/self/fd") == before
+        assert other.recv(64, socket.MSG_DONTWAIT) == PROOF
+
+
+@needs_pidfd
+def test_a_lease_cut_short_gives_nothing() -> None:
+    """Bytes that are no lease are nothing at all: as many Nones as there were tokens."""
+    assert passing.take(lease()[:-1], [("fd", b""), ("fd", b"")]) == [None, None]
+
+
+@needs_pidfd
+def test_too_many_that_nobody_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The offer past the limit is ETOOMANYREFS, and one more may be made when one was taken."""
+    monkeypatch.setattr(passing, "_in_flight", [])
+    monkeypatch.setattr(passing, "MOST_IN_FLIGHT", 1)
+    first = passing.offer([("fd", 0)], os.getppid())
+    first.sent()
+    with pytest.raises(OSError, match="nobody has taken") as caught:
+        passing.offer([("fd", 0)], None)
+    assert caught.value.errno == errno.ETOOMANYREFS
+    (number,) = passing.take(first.lease, [("fd", b"")])
+    assert number is not None
+    os.close(number)
+    passing.offer([("fd", 0)], None).revoke()
+    assert passing._in_flight == []
+
+
+@needs_pidfd
+def test_an_offer_of_what_is_not_open_leaves_nothing() -> None:
+    """EBADF, and the pair that was made for it is closed."""
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="descriptor") as caught:
+        passing.offer([("fd", 9999)], None)
+    assert caught.value.errno == errno.EBADF
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process cannot be opened by number nobody may fetch, and offering is EOPNOTSUPP."""
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    assert not passing.may_fetch()
+    with pytest.raises(OSError, match="pidfd_getfd") as caught:
+        passing.offer([("fd", 0)], None)
+    assert caught.value.errno == errno.EOPNOTSUPP
