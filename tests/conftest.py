@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ import samesock
 # Under Wine and on a busy machine one example may take long; on CI the same examples are tried every time.
 hypothesis.settings.register_profile("samesock", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("samesock")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control starts what is in the background so, and Python then leaves Ctrl+C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "COVERAGE_PROCESS_CONFIG" in os.environ:  # coverage's own: it is set in whatever it measures
     import measured  # noqa: F401 -- to import it is what it is for

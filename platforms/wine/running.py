@@ -83,7 +83,7 @@ class Watched:
         self._target = target
         self._fatal = fatal
         self._tail = b""
-        self.seen = False
+        self.seen: bool = False
 
     def write(self, data: bytes, /) -> None:
         self._target.write(data)

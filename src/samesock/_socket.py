@@ -22,7 +22,7 @@ _KERNEL = choosing.kernel_does_all()
 _WINSOCK = choosing.over_winsock()
 
 if TYPE_CHECKING or not _WINSOCK:
-    getaddrinfo = _stdlib.getaddrinfo
+    from socket import getaddrinfo as getaddrinfo  # noqa: PLC0414 -- for type checkers: it is handed on
 else:
     from samesock.winsock import resolution as _resolution
 

@@ -58,7 +58,7 @@ class Option(Generic[Value]):
     def __init__(
         self, row: _options.Option, platform: str = _options.PLATFORM, calls: Calls | None = None
     ) -> None:
-        self.name = row.name
+        self.name: str = row.name
         self._row = row
         self._platform = platform
         self._calls = Calls() if calls is None else calls

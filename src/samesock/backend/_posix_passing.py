@@ -65,7 +65,7 @@ class Offer:
     target_start = 0
 
     def __init__(self, things: Sequence[tuple[str, int]], pid: int | None) -> None:
-        self.tokens = [b""] * len(things)
+        self.tokens: list[bytes] = [b""] * len(things)
         self._pid = os.getpid()
         self._one, self._other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._receiver = -1
@@ -74,7 +74,7 @@ class Offer:
             proof = os.urandom(_PROOF_SIZE)
             self._one.sendmsg([proof], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
             inode = os.fstat(self._other.fileno()).st_ino
-            self.lease = _LEASE.pack(*me(), self._other.fileno(), inode, proof)
+            self.lease: bytes = _LEASE.pack(*me(), self._other.fileno(), inode, proof)
             if pid is not None and pid != self._pid:
                 try:
                     self._receiver = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]

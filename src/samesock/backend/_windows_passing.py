@@ -51,11 +51,12 @@ class Offer:
     lease = b""
 
     def __init__(self, things: Sequence[tuple[str, int]], pid: int | None) -> None:
+        self.target: int
         self.target, self._process = _opened(pid)
         self.tokens: list[bytes] = []
         self._made: list[int] = []
         try:
-            self.target_start = tables.start_time(self.target) or 0
+            self.target_start: int = tables.start_time(self.target) or 0
             if not self.target_start:
                 raise named_error("EPIPE", f"{_TRIED}: process {self.target} has ended")
             for space, number in things:

@@ -106,7 +106,7 @@ class _Passing:
         _absent("letting go of descriptors")
 
 
-passing = _Passing()
+passing: _Passing = _Passing()
 
 
 def uid() -> int:

@@ -58,7 +58,7 @@ class Extension(Function):
 
     def __init__(self, guid: str, restype: Any, *argtypes: Any, fails: int | Failure) -> None:
         super().__init__(restype, *argtypes, fails=fails)
-        self.guid = uuid.UUID(guid)
+        self.guid: uuid.UUID = uuid.UUID(guid)
 
 
 class Mswsock(Library):
@@ -79,8 +79,10 @@ class Ws2Vectors(Library):
     )
     WSASend: Function = Ws2_32.WSASend
 
-    WSARecvMsg = Extension(WSAID_WSARECVMSG, ctypes.c_int, SOCKET, LPVOID, LPVOID, LPVOID, LPVOID, fails=-1)
-    WSASendMsg = Extension(
+    WSARecvMsg: Extension = Extension(
+        WSAID_WSARECVMSG, ctypes.c_int, SOCKET, LPVOID, LPVOID, LPVOID, LPVOID, fails=-1
+    )
+    WSASendMsg: Extension = Extension(
         WSAID_WSASENDMSG, ctypes.c_int, SOCKET, LPVOID, DWORD, LPVOID, LPVOID, LPVOID, fails=-1
     )
 

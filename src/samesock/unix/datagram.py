@@ -139,7 +139,7 @@ class DatagramEnd(EmulatedEnd):
 
     __slots__ = ("_box", "_left")
 
-    kind = _socket.SOCK_DGRAM
+    kind: int = _socket.SOCK_DGRAM
 
     def __init__(self, state: State | None = None) -> None:
         super().__init__(State(kind=self.kind) if state is None else state)

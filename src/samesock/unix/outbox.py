@@ -98,7 +98,7 @@ class Outbox:
     """One process's sending socket of one Unix datagram socket. Its methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self._session = token_bytes(16)
         self._stamp = 0
         self._windows: OrderedDict[bytes, _Window] = OrderedDict()

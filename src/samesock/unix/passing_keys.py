@@ -41,7 +41,7 @@ class ConnectionKeys:
     def __init__(self, seed: bytes, side: int) -> None:
         self._outgoing = frames.keys(seed, side)
         self._incoming = frames.keys(seed, 1 - side)
-        self.marker = self._incoming.marker
+        self.marker: bytes = self._incoming.marker
         self._instance = b""
         self._pid = 0
 

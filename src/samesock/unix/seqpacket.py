@@ -58,7 +58,7 @@ class PacketEnd(EmulatedEnd):
 
     __slots__ = ("_frames",)
 
-    kind = _socket.SOCK_SEQPACKET
+    kind: int = _socket.SOCK_SEQPACKET
 
     def __init__(self, state: State | None = None) -> None:
         super().__init__(State(kind=self.kind) if state is None else state)

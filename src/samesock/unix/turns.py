@@ -22,8 +22,8 @@ class Turn:
     __slots__ = ("lock", "running")
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.running = False
+        self.lock: threading.RLock = threading.RLock()
+        self.running: bool = False
         """Set and cleared under the lock. Whoever has the lock and finds it set is inside the call that has set it."""
 
     def check(self, tried: str, timeout: float | None) -> None:

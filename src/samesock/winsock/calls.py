@@ -60,10 +60,10 @@ class Calls:
         self.protocol_of = protocol_of
         is_winsock = hasattr(base, "share")
         # The other kernels do these three by themselves.
-        self.refuse_quickly = _refuse_quickly if is_winsock else _nothing
-        self.report_unreachable = _report_unreachable if is_winsock else _nothing
-        self.ignore_expired = _ignore_expired if is_winsock else _nothing
-        self.disconnect = disconnect_winsock if is_winsock else _disconnect
+        self.refuse_quickly: Callable[[int], None] = _refuse_quickly if is_winsock else _nothing
+        self.report_unreachable: Callable[..., None] = _report_unreachable if is_winsock else _nothing
+        self.ignore_expired: Callable[[int], None] = _ignore_expired if is_winsock else _nothing
+        self.disconnect: Callable[..., None] = disconnect_winsock if is_winsock else _disconnect
 
 
 def _nothing(number: int, on: bool = False) -> None:

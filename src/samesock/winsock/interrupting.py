@@ -39,17 +39,17 @@ class Interrupter:
     """The thread and what it shares with the main thread."""
 
     def __init__(self) -> None:
-        self.signals_do_it = hasattr(signal, "pthread_kill")
+        self.signals_do_it: bool = hasattr(signal, "pthread_kill")
         """Where a signal reaches a thread inside a system call, nothing here is needed."""
-        self.ready = self.signals_do_it
+        self.ready: bool = self.signals_do_it
         """Whether a call of the main thread may block: Ctrl+C would end it."""
-        self.main = threading.main_thread().ident
-        self.cancelled = 0
+        self.main: int | None = threading.main_thread().ident
+        self.cancelled: int = 0
         """How many calls of the main thread came back cancelled."""
-        self.striking = False
+        self.striking: bool = False
         self.writing: list[Any] | None = None
         """The socket of a small send that the main thread is in, in a list that is this call's alone."""
-        self.queued = False
+        self.queued: bool = False
         """Whether a `CancelIo` may still be queued for the main thread."""
         self._lock = _thread.allocate_lock()
         self._thread = 0
@@ -167,7 +167,7 @@ def _address_of(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-interrupter = Interrupter()
+interrupter: Interrupter = Interrupter()
 
 
 def may_block_now(sock: Any) -> bool:

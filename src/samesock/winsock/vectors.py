@@ -32,7 +32,7 @@ class Table:
         self.last_error: Any = ws2_32.ws2_32.WSAGetLastError
 
 
-table = Table()
+table: Table = Table()
 
 _number = _socket.socket.fileno
 
