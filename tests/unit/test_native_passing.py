@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,40 @@ def test_descriptors_cross(pair: Any) -> None:
         assert (data, len(numbers)) == (b"beforefirstsecondafter", 2)
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["client", "server"])
+def test_another_process_by_that_number(
+    directory: Path, socket_dir: Path, monkeypatch: pytest.MonkeyPatch, side: int
+) -> None:
+    """A peer's process that has ended, and whose number another one has by now, is given nothing: EPIPE."""
+    path = str(socket_dir / "s")
+    with _socket_of() as listener, _socket_of() as client:
+        server_end, client_end = NativeEnd(libc_calls()), NativeEnd(libc_calls())
+        server_end.bind(listener, path)
+        server_end.listen(listener, 1)
+        client_end.connect(client, path)
+        number, accepted_end, _ = server_end.accept(listener)
+        with _socket_of(number) as accepted:
+            sock, end = ((client, client_end), (accepted, accepted_end))[side]
+            pid = end.peer_pid(sock)
+            assert pid == os.getpid()
+            start = system.start_time(pid)
+            monkeypatch.setattr(system, "start_time", lambda pid: start + 1)
+            for twin in (end, end.copy(sock.fileno())):
+                with pytest.raises(
+                    BrokenPipeError, match=f"process {pid}, which had the other end, has ended"
+                ):
+                    dispatch.send_message(sock, twin, [b"x"], [0], 0)
+            other = (accepted, client)[side]
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.recv(1)
+            end.passage().close(sock)
+
+
+def _socket_of(number: int | None = None) -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, number)
 
 
 def test_the_key_is_the_users_alone(pair: Any, directory: Path) -> None:

@@ -6,8 +6,8 @@ work. So the five calls that carry an address are made here through a table of C
 are turned into BSD's. What must never be put here: the emulation, the choice between the two, and foreign
 declarations.
 
-Nothing is remembered beside the socket but the options that are not passed down, and whether a connect is
-under way: names and peers are asked of the kernel.
+Nothing is remembered beside the socket but the options that are not passed down, whether a connect is under way, and
+when the peer's process started: names and peers are asked of the kernel.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from samesock import _address, _errors, _waking
+from samesock.backend import system
 from samesock.unix import AF_UNIX, Name, PeerCred, _native_errors, ends, ignored_options
 from samesock.unix._native_calls import NativeCalls, default_calls
 from samesock.unix.calls import calls
@@ -46,7 +47,7 @@ _WSAEINVAL, _WSAEISCONN = 10022, 10056
 class NativeEnd:
     """One native Unix socket. See `samesock.unix.End` for what each method promises."""
 
-    __slots__ = ("__weakref__", "_options", "_passage", "_pending", "_table")
+    __slots__ = ("__weakref__", "_options", "_passage", "_peer", "_pending", "_table")
 
     transport = "native"
     kind: int = _socket.SOCK_STREAM
@@ -56,6 +57,7 @@ class NativeEnd:
         self._options: dict[int, int] = {}
         self._pending = False
         self._passage: list[Passage] = []  # one, or none yet; common to duplicates
+        self._peer: tuple[int, int | None] | None = None
 
     # ---- the server's calls
 
@@ -109,6 +111,7 @@ class NativeEnd:
             table.closesocket(accepted)
             raise
         end = NativeEnd(table)
+        end._remember_peer(accepted)
         return accepted, end, end._name_by(table.getpeername, accepted) or ""
 
     # ---- the client's call
@@ -134,6 +137,14 @@ class NativeEnd:
             self._pending = False
             raise self._connect_error(sock, code, path)
         self._pending = False
+        self._remember_peer(number)
+
+    def _remember_peer(self, number: int) -> None:
+        """Which process is at the other end and when it started: its number alone may be another's by the time that it
+        is to be given descriptors."""
+        pid = (ctypes.c_int * 1)()
+        if self._table.peer_pid(number, pid) == 0 and pid[0]:
+            self._peer = pid[0], system.start_time(pid[0])
 
     def _completed(self, sock: _socket.socket, path: bytes, timeout: float | None) -> int:
         """Wait for a connect that is under way: its code, 0 for success. `EAGAIN` if none came."""
@@ -246,6 +257,7 @@ class NativeEnd:
             from samesock.unix.passing_keys import PublishedKeys
 
             self._passage.append(Passage(PublishedKeys()))
+            self._passage[0].holder = self._peer
         return self._passage[0]
 
     def handed_to(self, process: int) -> None:
@@ -256,6 +268,7 @@ class NativeEnd:
         end = NativeEnd(self._table)
         end._options = self._options
         end._pending = self._pending
+        end._peer = self._peer
         end._passage = self._passage
         return end
 

@@ -59,7 +59,8 @@ class Passage:
     def __init__(self, keys: ConnectionKeys | PublishedKeys) -> None:
         self.keys = keys
         self.holder: tuple[int, int | None] | None = None
-        """The process that the other end was handed to by this one, and when it started."""
+        """The process that has the other end, and when it started, where this one has handed it there, or has seen it
+        when the connection was made."""
         self._receiving = Turn()
         self._sending = Turn()
         self._counter = 0
