@@ -91,17 +91,17 @@ class Passage:
         deadline = None if timeout is None else time.monotonic() + timeout
         first = data[:DATA_IN_FRAME]
         while True:
-            # Before anything is made ready, so that it is sent at once; and without the turn.
-            self._wait_for_room(sock, timeout, deadline)
             with self._sending.lock:
                 self._sending.check(_SENDING, timeout)
                 self._sending.running = True
                 try:
+                    # Before anything is made ready, so that it is sent at once.
                     if system.wait((), (calls.fileno(sock),), 0.0):
                         self._send_message(sock, end, first, given, flags)
                         break
                 finally:
                     self._sending.running = False
+            self._wait_for_room(sock, timeout, deadline)  # without the turn
         if len(first) == len(data):
             return len(data)
         return len(first) + send_plain(sock, data[len(first) :], flags, begun=True)
