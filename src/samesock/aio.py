@@ -11,7 +11,6 @@ Portability:
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from samesock._aio_loops import proactor_of
 from samesock._aio_proactor import CONNECT_PAUSES, prepare
 from samesock._family import AF_UNIX
+from samesock._server_path import bound
 from samesock._socket import socket
 from samesock.unix import ends
 
@@ -146,7 +146,7 @@ async def create_unix_server(
         raise ValueError("give either path or sock")
     cleanup = CLEANS_UP if cleanup_socket is None else cleanup_socket
     if path is not None:
-        sock = _bound(os.fspath(path), mode)
+        sock = bound(os.fspath(path), mode)
     elif mode is not None:
         raise ValueError("mode is for a path: a socket that is given has its file already")
     else:
@@ -328,31 +328,6 @@ def _timeouts(ssl: object, handshake: float | None, shutdown: float | None) -> d
     if found and not ssl:
         raise ValueError(f"{next(iter(found))} means nothing without ssl")
     return found
-
-
-def _bound(path: str | bytes, mode: int | None) -> socket:
-    """A new Unix socket bound to the path, in place of a socket's file that was there."""
-    from samesock._install.files import is_socket_file
-
-    if path and path[0] not in (0, "\0") and is_socket_file(path):
-        try:
-            os.unlink(path)
-        except OSError:
-            pass  # then bind says what is wrong
-    sock = socket(AF_UNIX, _SOCK_STREAM)
-    try:
-        sock.bind(path)
-        if mode is not None and sys.platform != "win32":
-            os.chmod(path, mode)
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise OSError(errno.EADDRINUSE, f"Address {path!r} is already in use") from None
-        raise
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def _file_of(sock: Any) -> tuple[str, tuple[object, ...]] | None:

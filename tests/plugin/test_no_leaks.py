@@ -403,6 +403,22 @@ def test_a_change_of_directory(tmp_path: Path) -> None:
         os.chdir(before)
 
 
+def test_anyios_thread_is_known() -> None:
+    """anyio's thread for loops without add_reader keeps what it opens when it is first needed, and is no finding."""
+    pytest.importorskip("anyio._core._asyncio_selector_thread", reason="anyio before 4.7")
+    code = """if True:
+        from anyio._core import _asyncio_selector_thread as thread
+        from samesock.leaks import no_leaks
+        with no_leaks():
+            thread.get_selector()
+        print("content")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == "content", done.stderr
+
+
 def test_what_multiprocessing_keeps_to_share_sockets() -> None:
     """The listener of multiprocessing's resource sharer, with all its handles, is nobody's leak."""
     from multiprocessing import resource_sharer

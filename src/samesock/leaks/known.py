@@ -32,8 +32,13 @@ PLACES = (
         "_resource_sharer._listener._listener._socket",
         "multiprocessing's resource sharer",
     ),
+    # Where a loop has no add_reader (a Proactor), anyio waits for all sockets in one thread of the process's.
+    *(
+        Place("anyio._core._asyncio_selector_thread", f"_selector.{name}", "anyio's selector thread")
+        for name in ("_send", "_receive", "_selector")
+    ),
 )
-"""Seen kept by CPython 3.10 to 3.13. Not kept, and so not here: urandom, ssl, getaddrinfo, zoneinfo,
+"""Seen kept by CPython 3.10 to 3.13, and by anyio 4.16. Not kept, and so not here: urandom, ssl, getaddrinfo, zoneinfo,
 sqlite3."""
 
 SPACES = (FD, SOCKET, HANDLE)
