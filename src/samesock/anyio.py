@@ -24,7 +24,7 @@ from samesock._server_path import bound
 from samesock._socket import socket
 
 if not hasattr(anyio, "wait_readable"):
-    raise ImportError("samesock.anyio needs anyio 4.7 or newer, which waits for any socket")
+    raise ImportError("samesock.anyio needs anyio 4.7 or newer: pip install 'samesock[anyio]'")
 
 __all__ = ["connect_unix", "create_unix_listener"]
 

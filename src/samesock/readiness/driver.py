@@ -10,20 +10,16 @@ import ctypes
 from typing import Final
 
 from samesock import _errors
+from samesock.backend import _windows_wait
 from samesock.ffi import DWORD, HANDLE, SOCKET, afd
 from samesock.ffi.afd import ntdll
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.ffi.ws2_32 import ws2_32
 
-READ: Final = (
-    afd.AFD_POLL_RECEIVE
-    | afd.AFD_POLL_ACCEPT
-    | afd.AFD_POLL_DISCONNECT
-    | afd.AFD_POLL_ABORT
-    | afd.AFD_POLL_CONNECT_FAIL
-)
+# The selector drops a socket that is closed in silence; a wait for one socket (`_windows_wait`) ends by it.
+READ: Final = _windows_wait.READ & ~afd.AFD_POLL_LOCAL_CLOSE
 """What makes a socket readable. Urgent data does not: `recv` would not find it."""
-WRITE: Final = afd.AFD_POLL_SEND | afd.AFD_POLL_ABORT | afd.AFD_POLL_CONNECT_FAIL
+WRITE: Final = _windows_wait.WRITE & ~afd.AFD_POLL_LOCAL_CLOSE
 """What makes a socket writable."""
 FOREVER: Final = 0x7FFFFFFFFFFFFFFF
 """A question's time limit: none."""
