@@ -275,7 +275,7 @@ def wine_session(version: str) -> None:
 def bench(session: nox.Session) -> None:
     """The benchmarks, written to docs/benchmarks.md; slowness fails nothing."""
     session.install(*nox.project.dependency_groups(PROJECT, "bench"))
-    install(session, "test")  # The leak check's benchmark runs pytest.
+    install(session, "test", "apps")  # The leak check's benchmark runs pytest, that of requests aiohttp.
     session.run("python", "tests/bench/report.py", *session.posargs)
 
 
