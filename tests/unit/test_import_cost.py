@@ -90,3 +90,15 @@ def test_the_lazy_half_is_not_loaded() -> None:
         *("psutil", "asyncio", "tomllib", "dataclasses", "rich", "argparse", "subprocess"),
         *("samesock._features", "samesock._probes", "samesock.doctor", "samesock._ssl", "samesock.fdtable"),
     }
+
+
+def test_the_leak_checker_loads_no_asyncio() -> None:
+    """A test run that knows no coroutines does not pay for asyncio's thirty modules."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import samesock.leaks; print('asyncio' in sys.modules)"
+    )
+    source = str(Path(samesock.__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", code, source], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "False", done.stderr

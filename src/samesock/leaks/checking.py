@@ -5,7 +5,6 @@ What must never be put here: how leaks are found (`verdicts`), or anything of py
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import threading
@@ -95,6 +94,8 @@ class LeakCheck:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
+        import asyncio  # Here: a program without coroutines, and the plugin, load thirty modules less.
+
         # asyncio closes transports by callbacks that run after the call: let those run before looking.
         try:
             asyncio.get_running_loop()

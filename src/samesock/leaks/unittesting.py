@@ -5,7 +5,6 @@ What must never be put here: another way of judging than `no_leaks()` has.
 
 from __future__ import annotations
 
-import asyncio
 import unittest
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -17,6 +16,8 @@ from samesock.leaks.owners import FD, SOCKET
 from samesock.leaks.rules import Rule
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     _Base = unittest.TestCase
 else:
     _Base = object
@@ -58,6 +59,8 @@ class LeakCheckMixin(_Base):
             check.__exit__(None, None, None)
 
     async def _check_in_loop(self, check: LeakCheck, done: list[bool]) -> None:
+        import asyncio  # It is loaded already, by this test's loop.
+
         for _ in range(3):  # transports close by callbacks that run after the call
             await asyncio.sleep(0)
         check.ignore(_loop_descriptors(asyncio.get_running_loop()))
@@ -81,7 +84,7 @@ class LeakCheckMixin(_Base):
         return any(self in (test, getattr(test, "test_case", None)) for test, _ in told)
 
 
-def _loop_descriptors(loop: asyncio.AbstractEventLoop) -> set[Key]:
+def _loop_descriptors(loop: AbstractEventLoop) -> set[Key]:
     """What a running event loop keeps for itself."""
     places: tuple[tuple[Callable[[int], Key], str], ...] = (
         (lambda number: (FD, number), "_selector"),
