@@ -66,7 +66,9 @@ def draw(title: str, figures: Figures) -> list[Picture]:
     ratios = [row for row in figures if row.get("quartiles") and row.get("ratio") is not None]
     growth = _series(ratios)
     if growth:
-        made.append(_picture(title, partial(_draw_growth, lines=growth), 3.6, _say_growth(growth)))
+        cost, things = _axes_of(ratios)
+        drawn = partial(_draw_growth, lines=growth, cost=cost, things=things)
+        made.append(_picture(title, drawn, 3.6, _say_growth(growth)))
     elif ratios:
         height = 1.1 + 0.42 * len(ratios)
         made.append(_picture(title, partial(_draw_ratios, rows=ratios), height, _say_ratios(ratios)))
@@ -88,10 +90,19 @@ def _series(rows: Figures) -> dict[str, list[tuple[int, float]]]:
         if count is None or row.get("our_figure") is None or not str(row["what"]).startswith("ms "):
             continue
         number = int(count[1].replace(",", ""))
-        found.setdefault("samesock.selectors", {})[number] = float(row["our_figure"])
+        found.setdefault(str(row["ours"]), {})[number] = float(row["our_figure"])
         found.setdefault(str(row["theirs"]), {})[number] = float(row["their_figure"])
     lines = {name: sorted(points.items()) for name, points in found.items()}
     return lines if any(len(points) > 1 for points in lines.values()) else {}
+
+
+def _axes_of(rows: Figures) -> tuple[str, str]:
+    """What was measured, and of what there were so many: the words before and after the number."""
+    for row in rows:
+        count = _COUNT.search(str(row["what"]))
+        if count is not None and row.get("our_figure") is not None:
+            return str(row["what"])[: count.start()].strip(" ,"), count[2]
+    raise ValueError("no row says how many there were")
 
 
 def _draw_ratios(axes: Axes, rows: Figures) -> None:
@@ -122,7 +133,7 @@ def _draw_ratios(axes: Axes, rows: Figures) -> None:
     axes.set_xlabel("ratio to the other's figure; 1 is equal")
 
 
-def _draw_growth(axes: Axes, lines: dict[str, list[tuple[int, float]]]) -> None:
+def _draw_growth(axes: Axes, lines: dict[str, list[tuple[int, float]]], cost: str, things: str) -> None:
     colours = [OURS, THEIRS, NOISE, INK]
     above = sorted(lines, key=lambda name: lines[name][-1][1])
     for (name, points), colour in zip(lines.items(), colours, strict=False):
@@ -140,8 +151,8 @@ def _draw_growth(axes: Axes, lines: dict[str, list[tuple[int, float]]]) -> None:
     axes.set_xlim(numbers[0] / 1.5, numbers[-1] * 8)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
-    axes.set_xlabel("how many are registered")
-    axes.set_ylabel("ms for one event (lower is better)")
+    axes.set_xlabel(things)
+    axes.set_ylabel(f"{cost} (lower is better)")
 
 
 def _draw_steps(axes: Axes, steps: dict[str, float]) -> None:

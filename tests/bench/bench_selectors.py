@@ -251,6 +251,7 @@ def _row(  # noqa: PLR0917 -- a row's cells, in their order
 ) -> dict[str, Any]:
     return {
         "what": what,
+        "ours": "samesock.selectors",
         "theirs": theirs,
         "our_figure": our_figure,
         "their_figure": their_figure,
