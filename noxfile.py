@@ -23,6 +23,9 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tests"))
+from lanes import run_in_lanes  # noqa: E402
+
 PROJECT = nox.project.load_toml("pyproject.toml")
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 REQUIRED = ("3.10", "3.11", "3.12", "3.13")
@@ -30,7 +33,8 @@ WELCOME = ("3.14", "3.15")  # Tested where they are, required nowhere.
 EMULATED_ON = "3.13"  # One Python is enough: the emulation is the same code on each.
 WINE_PYTHONS = ("3.11", "3.13")
 TYPED_PLATFORMS = ("linux", "darwin", "win32", "freebsd")
-WORKERS = 3  # The tests wait more than they compute: on two cores a third worker still gains.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+WORKERS = CORES + 1  # The tests wait more than they compute: one more than there are cores still gains.
 WINE = ("platforms/wine/wine.py",)
 WINE_TIME_LIMIT = "2000"
 WINE_SILENCE = "420"  # Longer than a test may take: past it, it is not a test that hangs.
@@ -54,8 +58,10 @@ second_tries: dict[str, list[str]] = {}
 """By session, the tests that failed among others and passed by themselves."""
 fallen: list[str] = []
 """The sessions whose Wine failed in the middle, so that they were begun anew."""
-built: list[Path] = []
-"""The wheel, once it is built."""
+remarks: list[str] = []
+"""What sessions that ran in lanes said of themselves, for the end."""
+built = [Path(path) for path in filter(None, [os.environ.get("SAMESOCK_WHEEL")])]
+"""The wheel, once it is built; a session in a lane is given it."""
 
 
 @functools.cache
@@ -185,6 +191,8 @@ def print_totals() -> None:
         print(f"{name}: passed at the second try, by themselves: {', '.join(failures)}", flush=True)
     for name in fallen:
         print(f"{name}: Wine's server died or everything hung, and the session was begun anew", flush=True)
+    for line in remarks:
+        print(line, flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
 
 
@@ -215,7 +223,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session
+@nox.session(default=False)
 def types(session: nox.Session) -> None:
     """mypy --strict on the library, as each platform sees it, and on the launcher."""
     session.install(*nox.project.dependency_groups(PROJECT, "types"), *PROJECT["project"]["dependencies"])
@@ -244,7 +252,7 @@ def test_session(name: str, version: str, environment: dict[str, str]) -> None:
     tests.__doc__ = f"pytest on CPython {version}" + "".join(
         f", {key}={value}" for key, value in environment.items()
     )
-    nox.session(tests, name=name, python=False if python is None else python, tags=["tests"])
+    nox.session(tests, name=name, python=False if python is None else python, default=False, tags=["tests"])
 
 
 def wine_session(version: str) -> None:
@@ -268,7 +276,7 @@ def wine_session(version: str) -> None:
         run_suite(session, *line, "-m", "pytest", *plugin, *patience, workers=2, external=True)
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"
-    nox.session(wine, name=f"wine-{version}", python=False, tags=["tests", "wine"])
+    nox.session(wine, name=f"wine-{version}", python=False, default=False, tags=["tests", "wine"])
 
 
 @nox.session(python=find_python(EMULATED_ON), default=False)
@@ -425,7 +433,7 @@ def coverage(session: nox.Session) -> None:
     session.run("python", "tests/packaging/covered.py", "95")
 
 
-@nox.session(python=find_python(EMULATED_ON))
+@nox.session(python=find_python(EMULATED_ON), default=False)
 def docs(session: nox.Session) -> None:
     """The documentation's site, from nothing, into docs/_build/html; a warning is an error."""
     begin(session)
@@ -441,14 +449,30 @@ def docs(session: nox.Session) -> None:
     run_patiently(session, "python", "-m", "pytest", *checks)
 
 
+@nox.session(python=find_python(EMULATED_ON))
+def together(session: nox.Session) -> None:
+    """The types, the tests everywhere and the documentation: each a session by that name, one on each core."""
+    begin(session)
+    environment = {**os.environ, "SAMESOCK_WHEEL": str(wheel(session))}
+    results = run_in_lanes(TOGETHER, session.posargs, environment)
+    del finished[session.name]
+    finished.update({name: content for name, (content, _) in results.items()})
+    remarks.extend(line for _, said in results.values() for line in said)
+    failed = [name for name, (content, _) in results.items() if not content]
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
+
+
 atexit.register(print_totals)
-for one in REQUIRED:
-    test_session(f"tests-{one}", one, {})
-for one in filter(find_python, WELCOME):
-    test_session(f"tests-{one}", one, {})
-if sys.platform == "linux":  # The emulation of Unix sockets, tested where the system has its own.
-    test_session("tests-emulated", EMULATED_ON, {"SAMESOCK_UNIX": "emulated"})
 for one in WINE_PYTHONS:
     wine_session(one)
+on_linux = [f"tests-{one}" for one in (*REQUIRED, *filter(find_python, WELCOME))]
+for one in on_linux:
+    test_session(one, one.removeprefix("tests-"), {})
+if sys.platform == "linux":  # The emulation of Unix sockets, tested where the system has its own.
+    on_linux.append("tests-emulated")
+    test_session("tests-emulated", EMULATED_ON, {"SAMESOCK_UNIX": "emulated"})
+# The longest first: what comes last should not keep one core busy alone.
+TOGETHER = (*(f"wine-{one}" for one in WINE_PYTHONS), *on_linux, "types", "docs")
 for one in DEBIAN_PYTHONS:
     debian_session(one)
