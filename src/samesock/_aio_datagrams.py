@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from samesock._aio_loops import proactor_of
 from samesock._aio_proactor import CONNECT_PAUSES
+from samesock.unix.loops import proactor_of
 
 LONGEST = 256 * 1024
 """More than any Unix datagram has here: the emulation's, and Linux's with the buffers that it has by default."""

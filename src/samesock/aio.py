@@ -16,12 +16,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from samesock._aio_loops import proactor_of
 from samesock._aio_proactor import CONNECT_PAUSES, prepare
 from samesock._family import AF_UNIX
 from samesock._server_path import bound
 from samesock._socket import socket
 from samesock.unix import ends
+from samesock.unix.loops import proactor_of
 
 if TYPE_CHECKING:
     import _socket

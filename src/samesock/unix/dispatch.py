@@ -77,8 +77,8 @@ def _give(sock: _stdlib.socket, end: End) -> None:
     """Let the socket have its end, and the class that goes with the end's type."""
     ends.set(sock, end)
     if end.kind != _socket.SOCK_STREAM:
-        from samesock._aio_loops import prepare_running
         from samesock.backend import system
+        from samesock.unix.loops import prepare_running
 
         system.refuse_overlapped(calls.fileno(sock))
         prepare_running()

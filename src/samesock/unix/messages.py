@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from weakref import ref
 
-from samesock._aio_loops import LoopMethods
 from samesock._errors import named_error
 from samesock.unix import ends
 from samesock.unix.calls import calls
+from samesock.unix.loops import LoopMethods
 
 _Sock = TypeVar("_Sock", bound=_stdlib.socket)
 

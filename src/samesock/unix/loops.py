@@ -4,7 +4,7 @@ A Proactor's own operations would read the raw bytes of the TCP or UDP socket un
 our framing among them. Two things keep it from that. A datagram or packet socket that is made, adopted or given a
 blocking mode inside a running loop prepares that loop. And the socket tells its number to no operation of asyncio's
 proactor: those that are prepared never ask for it, so who asks is one that is not. What must never be put here: an
-import of asyncio at the top (`samesock.unix` uses this module), an operation, streams.
+import of asyncio at the top (a program without coroutines uses this module), an operation, streams.
 """
 
 from __future__ import annotations
