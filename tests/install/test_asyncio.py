@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -584,3 +585,49 @@ def test_readers_and_writers(run: Run) -> None:
             assert b"never" not in got
 
     run(main())
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_refused_connect_calls_the_writer(run: Run) -> None:
+    """add_writer calls when a TCP connect is over, refused too, and SO_ERROR says that it was."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = closed.getsockname()
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            sock.connect_ex(address)
+            over = loop.create_future()
+            loop.add_writer(sock, lambda: over.done() or over.set_result(None))
+            await asyncio.wait_for(over, 20)
+            assert loop.remove_writer(sock)
+            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    assert run(main()) == errno.ECONNREFUSED
+
+
+@pytest.mark.usefixtures("installed")
+def test_urgent_data_is_no_reading(run: Run) -> None:
+    """add_reader does not call for urgent data, which recv() would not get, and calls for what follows it."""
+
+    async def main() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            one = socket.create_connection(listener.getsockname())
+            other = listener.accept()[0]
+        with one, other:
+            one.setblocking(False)
+            got: list[bytes] = []
+            loop.add_reader(one, lambda: got.append(one.recv(10)))
+            other.send(b"!", socket.MSG_OOB)
+            await asyncio.sleep(0.2)
+            assert got == []
+            other.sendall(b"plain")
+            while not got:
+                await asyncio.sleep(0.01)
+            assert loop.remove_reader(one)
+            return got
+
+    assert run(main()) == [b"plain"]
