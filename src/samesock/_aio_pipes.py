@@ -140,6 +140,8 @@ class ReadingPipe(_Pipe, asyncio.ReadTransport):
         self._paused = False
         self._asked = False
         self._waits_for_a_line = fd.kind(pipe) in ("tty", "console")
+        self._reading_a_line = False
+        self._held: tuple[bytes | None, OSError | None] | None = None
         self._watch = _Watch.of(loop)
         self._watch.join()
         loop.call_soon(protocol.connection_made, self)
@@ -162,14 +164,18 @@ class ReadingPipe(_Pipe, asyncio.ReadTransport):
         if self._closing or not self._paused:
             return
         self._paused = False
-        self._ask()
+        held, self._held = self._held, None
+        if held is None:
+            self._ask()
+        else:
+            self._take(*held)
 
     def close(self) -> None:
         """Stop reading; `connection_lost` follows."""
         self._end(None)
 
     def _ask(self) -> None:
-        if self.is_reading() and not self._asked:
+        if self.is_reading() and not self._asked and not self._reading_a_line:
             self._asked = True
             self._watch.tell(self._pipe, self._readable)
 
@@ -177,6 +183,7 @@ class ReadingPipe(_Pipe, asyncio.ReadTransport):
         if not self.is_reading():
             self._asked = False  # it was paused when the loop was told already
         elif self._waits_for_a_line:
+            self._reading_a_line = True
             threading.Thread(target=lambda: self._tell(self._take, *self._read()), daemon=True).start()
         else:
             self._take(*self._read())
@@ -191,8 +198,11 @@ class ReadingPipe(_Pipe, asyncio.ReadTransport):
             return None, error
 
     def _take(self, data: bytes | None, error: OSError | None) -> None:
-        self._asked = False
+        self._asked = self._reading_a_line = False
         if self._closing:
+            return
+        if self._paused:  # while a thread was reading the line
+            self._held = data, error
             return
         if error is not None:
             self._end(error)
