@@ -7,6 +7,7 @@ last line printed counts the tests of all sessions together. What a check looks 
 from __future__ import annotations
 
 import atexit
+import collections
 import functools
 import os
 import shutil
@@ -43,6 +44,7 @@ REPORTS = ROOT / ".junit"
 DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
 QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
 NO_LAUNCHER = "--ignore=tests/unit/test_wine_launcher.py"  # That is the machine's own Python's business.
+CONSOLE_TESTS = ("tests/selectors", "tests/aio", "tests/fdtable")
 LATE_WARNINGS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py")
 DEBIAN = ("platforms/debian/debian_python.py",)
@@ -88,10 +90,16 @@ def version_of(python: str) -> str | None:
     return f"{said[0]}.{said[1]}" if said[2:] == ["cpython"] else None
 
 
+def reports_of(session: str) -> tuple[Path, Path]:
+    """What a session's tests write: of all of them together, and of those that a console is started for."""
+    return REPORTS / f"{session}.xml", REPORTS / f"{session}-console.xml"
+
+
 def begin(session: nox.Session) -> None:
     """From here on the session counts as failed in the last line, until its tests have run."""
     REPORTS.mkdir(exist_ok=True)
-    (REPORTS / f"{session.name}.xml").unlink(missing_ok=True)
+    for part in reports_of(session.name):
+        part.unlink(missing_ok=True)
     finished[session.name] = False
 
 
@@ -172,12 +180,12 @@ def failures_in(report: Path) -> list[str]:
 
 def totals_of(session: str, content: bool) -> tuple[int, int, int]:
     """How many passed, failed and were skipped; a session that failed otherwise counts as one failure."""
-    numbers = {
-        key: int(value) for key, value in suite_in(REPORTS / f"{session}.xml").items() if value.isdigit()
-    }
-    failed = 0 if content else numbers.get("failures", 0) + numbers.get("errors", 0)
-    skipped = numbers.get("skipped", 0)
-    return numbers.get("tests", 0) - failed - skipped, failed if content or failed else 1, skipped
+    numbers = collections.Counter[str]()
+    for part in reports_of(session):
+        numbers.update({key: int(value) for key, value in suite_in(part).items() if value.isdigit()})
+    failed = 0 if content else numbers["failures"] + numbers["errors"]
+    skipped = numbers["skipped"]
+    return numbers["tests"] - failed - skipped, failed if content or failed else 1, skipped
 
 
 def print_totals() -> None:
@@ -274,6 +282,11 @@ def wine_session(version: str) -> None:
         # There is a checkout on the path there and no wheel, so the plugin is named.
         plugin = ("-p", "samesock.pytest_plugin")
         run_suite(session, *line, "-m", "pytest", *plugin, *patience, workers=2, external=True)
+        if not session.posargs:  # What reads the keyboard is skipped above, where there is none.
+            finished[session.name] = False
+            typed = (*line[:-1], "--pty", "--", "-m", "pytest", *plugin, *patience, "-q", "-m", "console")
+            run_reported(session, f"{session.name}-console", *typed, *CONSOLE_TESTS, external=True)
+            finished[session.name] = True
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"
     nox.session(wine, name=f"wine-{version}", python=False, default=False, tags=["tests", "wine"])

@@ -15,8 +15,23 @@ import pytest
 
 from samesock import aio, fd
 
+try:
+    import termios
+except ImportError:
+    pass  # and no pseudo-terminals either
+
 LOOPS = [name for name in ("SelectorEventLoop", "ProactorEventLoop") if hasattr(asyncio, name)]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+class Queued(asyncio.Protocol):
+    """Puts what it receives into a queue."""
+
+    def __init__(self) -> None:
+        self.got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def data_received(self, data: bytes) -> None:
+        self.got.put_nowait(data)
 
 
 @pytest.fixture(params=LOOPS)
@@ -131,6 +146,57 @@ def test_a_terminal_gives_lines(run: Run) -> None:
             os.write(master, b"o\n\x04")
             assert await waiting == b"two\n"
             assert await reader.read() == b""
+        finally:
+            os.close(master)
+
+    run(talk())
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="select-console: there are no consoles here")
+@pytest.mark.console
+def test_a_console_gives_lines(run: Run) -> None:
+    """A console is read line by line; what was typed of an unfinished line does not stop the loop."""
+    from consoles import console_input, type_text
+
+    async def talk() -> None:
+        with console_input() as console:
+            loop = asyncio.get_running_loop()
+            transport, protocol = await aio.connect_read_pipe(loop, Queued, os.dup(console.fileno()))
+            type_text(console, "one\rtw")
+            assert await protocol.got.get() == b"one\r\n"
+            await asyncio.sleep(0.1)
+            assert protocol.got.empty()
+            type_text(console, "o\r")
+            assert await protocol.got.get() == b"two\r\n"
+            transport.close()
+
+    run(talk())
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="pseudo-terminals (os.openpty) are absent")
+def test_a_line_that_is_under_way_waits_out_a_pause(run: Run) -> None:
+    """A line that is finished while the transport is paused is received after resume_reading, once and first."""
+
+    async def talk() -> None:
+        master, slave = os.openpty()
+        settings = termios.tcgetattr(slave)
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(slave, termios.TCSANOW, settings)
+        try:
+            loop = asyncio.get_running_loop()
+            transport, protocol = await aio.connect_read_pipe(loop, Queued, slave)
+            os.write(master, b"one\n")
+            assert await protocol.got.get() == b"one\n"
+            transport._readable()  # as if told of a line of which a part is typed: a thread reads, and blocks
+            transport.pause_reading()
+            os.write(master, b"two\n")
+            await asyncio.sleep(0.1)
+            assert protocol.got.empty()
+            transport.resume_reading()
+            assert await protocol.got.get() == b"two\n"
+            os.write(master, b"three\n")
+            assert await protocol.got.get() == b"three\n"
+            transport.close()
         finally:
             os.close(master)
 

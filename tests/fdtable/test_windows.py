@@ -22,6 +22,8 @@ if sys.platform != "win32":
 import _winapi
 import msvcrt
 
+from consoles import console_input
+
 pytestmark = pytest.mark.skipif(not ntquery.works(), reason="needs ntquery")
 
 
@@ -170,13 +172,13 @@ def test_a_pipe_that_is_being_read_does_not_hang(stack: ExitStack) -> None:
     assert listed
 
 
+@pytest.mark.console
 def test_a_console_is_named() -> None:
     """A console's handles are of kind "console"."""
-    try:
+    with console_input() as console:
+        assert words(console).startswith("console: ")
         number = os.open("CONOUT$", os.O_RDWR)
-    except OSError as refusal:
-        pytest.skip(f"needs a console: {refusal}")
-    try:
-        assert words(number).startswith("console: ")
-    finally:
-        os.close(number)
+        try:
+            assert words(number).startswith("console: ")
+        finally:
+            os.close(number)

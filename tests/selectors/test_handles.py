@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import time
 from multiprocessing import Pipe
@@ -13,9 +12,9 @@ from typing import Any
 import pytest
 from selectors_shared import NOT_YET, READ, SOON, WRITE, later, told
 
+from consoles import console_input, type_keys
 from samesock import selectors
 from samesock.fd import Descriptor
-from samesock.ffi import DWORD
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
 
@@ -36,26 +35,8 @@ def named_pipe(stack: Any) -> tuple[Any, Any]:
 @pytest.fixture
 def console() -> Any:
     """Console input, emptied."""
-    try:
-        opened = open("CONIN$", "r+b", buffering=0)  # noqa: SIM115 -- closed below
-    except OSError:
-        pytest.skip("select-console: this process has no console")
-    with opened:
-        kernel32_waits.FlushConsoleInputBuffer(msvcrt.get_osfhandle(opened.fileno()))
+    with console_input() as opened:
         yield opened
-
-
-def _type(console: Any, *keys: tuple[str, int, bool]) -> None:
-    records = (waits.INPUT_RECORD * len(keys))()
-    for record, (char, code, down) in zip(records, keys, strict=True):
-        record.EventType = waits.KEY_EVENT
-        record.KeyEvent.bKeyDown = down
-        record.KeyEvent.wRepeatCount = 1
-        record.KeyEvent.wVirtualKeyCode = code
-        record.KeyEvent.UnicodeChar = ord(char)
-    handle = msvcrt.get_osfhandle(console.fileno())
-    written = DWORD()
-    assert kernel32_waits.WriteConsoleInputW(handle, ctypes.byref(records), len(keys), ctypes.byref(written))
 
 
 def test_a_named_pipe(selector: Any, named_pipe: Any) -> None:
@@ -103,17 +84,19 @@ def test_an_event(selector: Any, stack: Any) -> None:
     assert caught.value.errno == 9  # EBADF
 
 
+@pytest.mark.console
 def test_console_input(selector: Any, console: Any) -> None:
     """Console input is readable when a key was pressed, and not when one was let go of, or is Shift alone."""
     selector.register(console, READ)
     assert told(selector, NOT_YET) == {}
-    _type(console, ("a", 0x41, False), ("\0", waits.VK_SHIFT, True))
+    type_keys(console, ("a", 0x41, False), ("\0", waits.VK_SHIFT, True))
     assert told(selector, 0.5) == {}
-    with later(lambda: _type(console, ("\0", waits.VK_SHIFT, True), ("a", 0x41, True))):
+    with later(lambda: type_keys(console, ("\0", waits.VK_SHIFT, True), ("a", 0x41, True))):
         assert told(selector, SOON) == {console: READ}
     assert told(selector) == {console: READ}
 
 
+@pytest.mark.console
 def test_an_idle_console_costs_nothing(selector: Any, console: Any) -> None:
     """Waiting for a key uses no CPU worth measuring."""
     selector.register(console, READ)
@@ -123,6 +106,7 @@ def test_an_idle_console_costs_nothing(selector: Any, console: Any) -> None:
     assert time.process_time() - begun < 0.1
 
 
+@pytest.mark.console
 def test_everything_at_once(selector: Any, console: Any, pair: Any, pipe: Any, named_pipe: Any) -> None:
     """A socket, a pipe, a named pipe and the console are waited for at once, and each wakes the wait."""
     named = _handle(named_pipe[0].fileno())
@@ -138,10 +122,11 @@ def test_everything_at_once(selector: Any, console: Any, pair: Any, pipe: Any, n
     with later(lambda: named_pipe[1].send_bytes(b"!")):
         assert told(selector, SOON) == {named: READ}
     named_pipe[0].recv_bytes()
-    with later(lambda: _type(console, ("a", 0x41, True))):
+    with later(lambda: type_keys(console, ("a", 0x41, True))):
         assert told(selector, SOON) == {console: READ}
 
 
+@pytest.mark.console
 def test_asyncio_reads_the_console(console: Any) -> None:
     """asyncio's add_reader takes console input."""
     loop = asyncio.SelectorEventLoop(selectors.DefaultSelector())
@@ -149,7 +134,7 @@ def test_asyncio_reads_the_console(console: Any) -> None:
     async def main() -> None:
         done = asyncio.Event()
         loop.add_reader(console, done.set)
-        with later(lambda: _type(console, ("a", 0x41, True))):
+        with later(lambda: type_keys(console, ("a", 0x41, True))):
             await asyncio.wait_for(done.wait(), SOON)
         assert loop.remove_reader(console)
 
