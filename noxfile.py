@@ -485,7 +485,9 @@ for one in on_linux:
 if sys.platform == "linux":  # The emulation of Unix sockets, tested where the system has its own.
     on_linux.append("tests-emulated")
     test_session("tests-emulated", EMULATED_ON, {"SAMESOCK_UNIX": "emulated"})
-# The longest first: what comes last should not keep one core busy alone.
-TOGETHER = (*(f"wine-{one}" for one in WINE_PYTHONS), *on_linux, "types", "docs")
+# The longest first: what comes last should not keep one core busy alone. On a new machine the first sets Wine up, and
+# the second would only wait for that, so that the short ones come between.
+wine_first, *wine_next = (f"wine-{one}" for one in WINE_PYTHONS)
+TOGETHER = (wine_first, "types", "docs", *wine_next, *on_linux)
 for one in DEBIAN_PYTHONS:
     debian_session(one)
