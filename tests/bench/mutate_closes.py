@@ -44,7 +44,10 @@ CLOSING = (
     "closesocket",
 )
 """What a statement that only closes calls."""
-SUITE = ("unit", "conformance", "fd", "fdtable", "selectors", "install", "aio", "faults", "plugin")
+SUITE = tuple(
+    f"tests/{part}"
+    for part in ("unit", "conformance", "fd", "fdtable", "selectors", "install", "aio", "faults", "plugin")
+)
 LEFT_OUT = (
     "tests/unit/test_wine_launcher.py",
     "tests/unit/test_nox_sessions.py",
@@ -149,8 +152,8 @@ def run(copy: Path, mode: str, options: Sequence[str], seconds: int) -> tuple[in
         return code, out.read().decode(errors="replace")
 
 
-def look(copy: Path, modes: Sequence[str], workers: int) -> Ran:
-    """Run the suite with a mark at every statement, and say which tests that passed run which."""
+def look(copy: Path, modes: Sequence[str], suite: Sequence[str], workers: int) -> Ran:
+    """Run the tests with a mark at every statement, and say which tests that passed run which."""
     shutil.copy(Path(__file__).with_name("closes_run.py"), copy / "src")
     for file in sorted((ROOT / PACKAGE).rglob("*.py")):
         for site in sites(file.relative_to(ROOT)):
@@ -161,9 +164,9 @@ def look(copy: Path, modes: Sequence[str], workers: int) -> Ran:
         notes = copy / "closes-run"
         shutil.rmtree(notes, ignore_errors=True)
         notes.mkdir()
-        tests = [f"tests/{part}" for part in SUITE] + [f"--ignore={one}" for one in LEFT_OUT]
         # Those of the plugin start whole suites, which the mode changes nothing in.
-        tests = [one for one in tests if mode == "linux" or one != "tests/plugin"]
+        tests = [one for one in suite if mode == "linux" or one != "tests/plugin"]
+        tests += [f"--ignore={one}" for one in LEFT_OUT]
         several = [f"--numprocesses={workers}", "--dist=worksteal", "--timeout=120"]
         code, output = run(copy, mode, ["-p", "closes_run", *several, *tests], WHOLE_SECONDS)
         found[mode] = read_notes(notes)
@@ -225,7 +228,7 @@ def try_tests(copy: Path, mode: str, tests: Sequence[str]) -> tuple[str, str]:
 
 def verdict(copy: Path, site: Site, ran: Ran) -> tuple[str, str]:
     """Try one mutant in every mode, until something notices it."""
-    before = (ROOT / site.file).read_text(encoding="utf-8")
+    before = (copy / site.file).read_text(encoding="utf-8")
     tried: set[str] = set()
     result = "unrun", ""
     try:
@@ -260,6 +263,9 @@ def main() -> None:
     options.add_argument(
         "--ran", type=Path, help="keep what tests run what in this file, and read it if it is there"
     )
+    options.add_argument(
+        "--tests", nargs="+", default=SUITE, help="the folders or files of tests to choose from"
+    )
     options.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     given = options.parse_args()
     files = [
@@ -280,7 +286,7 @@ def main() -> None:
             }
         lacking = [mode for mode in modes if mode not in ran]
         if lacking:
-            ran |= look(make_copy(folder / "marked"), lacking, 3)
+            ran |= look(make_copy(folder / "marked"), lacking, given.tests, 3)
         if given.ran:
             given.ran.write_text(json.dumps(ran), encoding="utf-8")
         ran = {mode: ran[mode] for mode in modes}

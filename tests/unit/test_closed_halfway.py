@@ -279,7 +279,7 @@ def test_a_state_that_is_none() -> None:
     """A descriptor that comes with bytes that are no state is closed: ValueError."""
     with samesock.socket() as sock, no_leaks():
         number = _socket.dup(sock.fileno())
-        with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's
+        with pytest.raises(ValueError):
             emulated.restored(number, b"no state")
         assert not fd.is_open(fd.Descriptor(number, "socket"))
 

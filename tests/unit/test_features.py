@@ -7,6 +7,7 @@ import json
 import os
 import re
 import selectors
+import socket as stdlib
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,14 @@ def test_waiting_is_native_where_the_standard_library_can_do_it(
     """The word for waiting tells who can: the standard library, only ours, nobody; a liar cannot."""
     monkeypatch.setattr(waiting, "selector_classes", lambda: classes)
     assert waiting.select_socket() == word
+
+
+def test_a_close_that_takes_no_wake_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets whose close knows no `wake`, the standard library's, have none."""
+    monkeypatch.setattr(waiting._socket, "socketpair", stdlib.socketpair)
+    assert waiting.wake() == "absent"
+    monkeypatch.undo()
+    assert waiting.wake() == "emulated"
 
 
 def test_a_control_message_is_a_byte_or_an_int() -> None:

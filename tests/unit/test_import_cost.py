@@ -90,3 +90,11 @@ def test_the_lazy_half_is_not_loaded() -> None:
         *("psutil", "asyncio", "tomllib", "dataclasses", "rich", "argparse", "subprocess"),
         *("samesock._features", "samesock._probes", "samesock.doctor", "samesock._ssl", "samesock.fdtable"),
     }
+
+
+def test_importing_leaves_nothing_open() -> None:
+    """`import samesock`, which asks the system a question or two, closes what it asked with, and warns of nothing."""
+    words = [sys.executable, "-X", "dev", "-W", "error", "-c", "import samesock"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
