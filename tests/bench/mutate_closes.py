@@ -1,11 +1,11 @@
 """Delete one `close()` at a time in samesock itself and see whether the suite, run with --fd-leaks=error, notices.
 
-`python tests/bench/mutate_closes.py [FILE ...]` works in copies of the checkout. First the whole suite runs there once
-for each mode (`linux`, `emulated`, `wine`), with a mark at every statement that only closes: so it is known which tests
-run which statement. Each mutant is then run with tests that passed and that run its statement. It is "leak" when the
-leak checker failed a test, "other" when only another check did, "survived" when nothing did (then leaving it out leaks
-nothing that is left at the end of a test: the object is closed elsewhere, dropped and freed at once, or a child
-process's), "unrun" when no test runs the statement. What must never be put here: a list of mutants to forgive.
+`python tests/bench/mutate_closes.py [FILE[:LINE] ...]` works in copies of the checkout. First the whole suite runs
+there once for each mode (`linux`, `emulated`, `wine`), with a mark at every statement that only closes: so it is known
+which tests run which statement. Each mutant is then run with tests that passed and that run its statement. It is "leak"
+when the leak checker failed a test, "other" when only another check did, "survived" when nothing did (then leaving it
+out leaks nothing that is left at the end of a test: the object is closed elsewhere, dropped and freed at once, or a
+child process's), "unrun" when no test runs the statement. What must never be put here: a list of mutants to forgive.
 """
 
 from __future__ import annotations
@@ -94,6 +94,16 @@ def sites(file: Path) -> Iterator[Site]:
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         if name in CLOSING:
             yield Site(file, node.lineno, node.end_lineno or node.lineno, ast.unparse(node))
+
+
+def named(word: str) -> Iterator[Site]:
+    """The statements in a file or a folder, or the one at `FILE:LINE`."""
+    name, _, line = word.partition(":")
+    path = Path(name).resolve()
+    for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+        for site in sites(file.relative_to(ROOT)):
+            if not line or site.line == int(line):
+                yield site
 
 
 def put(copy: Path, site: Site, text: str) -> None:
@@ -258,7 +268,7 @@ def verdict(copy: Path, site: Site, ran: Ran) -> tuple[str, str]:
 def main() -> None:
     """Print one line per mutant and the sums per part."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    options.add_argument("files", nargs="*", type=Path, help="files or folders to mutate (default: all)")
+    options.add_argument("files", nargs="*", help="files, folders and FILE:LINE to mutate (default: all)")
     options.add_argument("--modes", default="linux,emulated", help="of linux, emulated, wine")
     options.add_argument(
         "--ran", type=Path, help="keep what tests run what in this file, and read it if it is there"
@@ -268,12 +278,7 @@ def main() -> None:
     )
     options.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     given = options.parse_args()
-    files = [
-        path.resolve().relative_to(ROOT)
-        for one in given.files or [ROOT / PACKAGE]
-        for path in ([one] if one.is_file() else sorted(one.rglob("*.py")))
-    ]
-    mutants = [site for file in files for site in sites(file)]
+    mutants = [site for one in given.files or [str(ROOT / PACKAGE)] for site in named(one)]
     modes = given.modes.split(",")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
