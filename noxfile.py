@@ -404,7 +404,8 @@ def coverage(session: nox.Session) -> None:
 
     With a folder, what it holds is combined: data files from wherever the tests ran, as the workflow gathers them.
     """
-    session.install(*nox.project.dependency_groups(PROJECT, "test", "apps"))
+    project = PROJECT["project"]
+    session.install(*nox.project.dependency_groups(PROJECT, "test", "apps"), *project["dependencies"])
     if session.posargs:
         session.run("coverage", "combine", "--keep", *session.posargs)
     else:
