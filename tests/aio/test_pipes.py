@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -238,7 +239,10 @@ def test_how_much_may_wait(run: Run) -> None:
         transport.abort()
         assert transport.get_write_buffer_size() == 0
         fd.close(reading)
-        await writer.wait_closed()
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # the write that was under way may have been cut short by it
+            await writer.wait_closed()
         assert not fd.is_open(writing)
 
     run(talk())
