@@ -199,7 +199,7 @@ class End:
         self.wakes = wakes
         self.woken = False
 
-    def __enter__(self) -> End:
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *_: object) -> None:
