@@ -238,16 +238,17 @@ def test_a_name_that_cannot_be_held(path: str, monkeypatch: pytest.MonkeyPatch) 
         assert sock.getsockname() == path
 
 
-def test_a_pair_of_datagram_sockets_that_do_not_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_of_datagram_sockets_that_do_not_find_each_other(
+    monkeypatch: pytest.MonkeyPatch, socket_dir: Path
+) -> None:
     """Where the second of a pair cannot be connected, sockets, holds and files of both are gone."""
     open_holds = held(monkeypatch, None)
     monkeypatch.setattr(datagram.DatagramEnd, "forget_names", refuse)
-    folder = system.private_directory()
-    before = sorted(os.listdir(folder))
+    monkeypatch.setattr(system, "private_directory", lambda: str(socket_dir))
     with no_leaks(), pytest.raises((Refused, OSError)):
         pair.make_datagrams()
     assert not open_holds
-    assert sorted(os.listdir(folder)) == before
+    assert not list(socket_dir.iterdir())
 
 
 @needs_emulation
