@@ -421,7 +421,14 @@ def coverage(session: nox.Session) -> None:
         line = [sys.executable, *WINE, "run", f"--timeout={WINE_TIME_LIMIT}", f"--silence={WINE_SILENCE}"]
         line += ["--env=COVERAGE_CORE=sysmon", "--", "-m", *measured, "--numprocesses=2"]
         patience = ("-p", "samesock.pytest_plugin", "--timeout=300", "-o", "faulthandler_timeout=0")
-        session.run(*line, *patience, external=True, success_codes=TESTS_HAVE_RUN)
+        try:
+            session.run(*line, *patience, external=True, success_codes=TESTS_HAVE_RUN)
+        except CommandFailed as failure:
+            if failure.reason != f"Returned code {WINE_FELL}":
+                raise
+            fallen.append(session.name)
+            session.log("Wine itself failed, not a test: beginning anew")
+            session.run(*line, *patience, external=True, success_codes=TESTS_HAVE_RUN)
         session.run("coverage", "combine")
     session.run("python", "tests/packaging/covered.py", "95")
 
