@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -265,6 +266,133 @@ def test_aborting_a_write(run: Run) -> None:
         assert len(await reader.read()) <= 1 << 20
         assert not fd.is_open(writing)
 
+    run(talk())
+
+
+def test_the_end_of_what_is_written(run: Run) -> None:
+    """write_eof() closes a pipe once all is written, and what is written after it is lost."""
+
+    async def talk() -> None:
+        reading, writing = fd.pipe()
+        reader = await aio.open_read_pipe(reading)
+        writer = await aio.open_write_pipe(writing)
+        assert writer.can_write_eof()
+        writer.write(b"all of it")
+        writer.write_eof()
+        writer.write(b"too late")
+        assert await reader.read() == b"all of it"
+        await writer.wait_closed()
+        assert not fd.is_open(writing)
+
+    run(talk())
+
+
+def test_how_much_may_wait(run: Run) -> None:
+    """The limits are those that were set, the low one a quarter of the high one; the size is what waits."""
+
+    async def talk() -> None:
+        reading, writing = fd.pipe()
+        writer = await aio.open_write_pipe(writing)
+        transport: Any = writer.transport
+        transport.set_write_buffer_limits(high=4000)
+        assert transport.get_write_buffer_limits() == (1000, 4000)
+        transport.set_write_buffer_limits(low=50)
+        assert transport.get_write_buffer_limits() == (50, 200)
+        with pytest.raises(ValueError, match="must be >="):
+            transport.set_write_buffer_limits(high=1, low=2)
+        writer.write(bytes(1 << 20))
+        assert 0 < transport.get_write_buffer_size() <= 1 << 20
+        transport.abort()
+        assert transport.get_write_buffer_size() == 0
+        fd.close(reading)
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # the write that was under way may have been cut short by it
+            await writer.wait_closed()
+        assert not fd.is_open(writing)
+
+    run(talk())
+
+
+def test_another_protocol(run: Run) -> None:
+    """set_protocol() has another one told from then on; pausing, resuming and closing twice change nothing."""
+
+    class Protocol(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.told: list[bytes | str] = []
+            self.has_come = asyncio.Event()
+
+        def data_received(self, data: bytes) -> None:
+            self.told.append(data)
+            self.has_come.set()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.told.append("lost")
+
+    async def talk() -> None:
+        reading, writing = fd.pipe()
+        transport, first = await aio.connect_read_pipe(asyncio.get_running_loop(), Protocol, reading)
+        second = Protocol()
+        transport.resume_reading()
+        transport.pause_reading()
+        transport.pause_reading()
+        transport.set_protocol(second)
+        assert transport.get_protocol() is second
+        fd.write(writing, b"x")
+        transport.resume_reading()
+        await second.has_come.wait()
+        transport.close()
+        transport.close()
+        transport.pause_reading()
+        transport.resume_reading()
+        await asyncio.sleep(0.05)
+        assert (first.told, second.told) == ([], [b"x", "lost"])
+        fd.close(writing)
+
+    run(talk())
+
+
+def test_a_reader_that_leaves(run: Run) -> None:
+    """Writing to a pipe that nobody reads from any more ends the transport with EPIPE's error, and closes the pipe."""
+
+    async def talk() -> None:
+        reading, writing = fd.pipe()
+        writer = await aio.open_write_pipe(writing)
+        fd.close(reading)
+        writer.write(b"x")
+        with pytest.raises(BrokenPipeError):
+            await writer.wait_closed()
+        assert not fd.is_open(writing)
+        writer.close()
+
+    run(talk())
+
+
+def test_a_read_that_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted read is made again; an error ends the transport, which tells its protocol and closes the pipe."""
+    from samesock import _aio_pipes
+
+    answers = iter([InterruptedError(), OSError(5, "the disk is gone")])
+
+    def read(*_: Any) -> bytes:
+        raise next(answers)
+
+    class System:
+        """samesock.fd with a read that fails."""
+
+        def __getattr__(self, name: str) -> Any:
+            return read if name == "read" else getattr(fd, name)
+
+    async def talk() -> None:
+        reading, writing = fd.pipe()
+        reader = await aio.open_read_pipe(reading)
+        fd.write(writing, b"x")
+        with pytest.raises(OSError, match="the disk is gone"):
+            await reader.read()
+        assert not fd.is_open(reading)
+        fd.close(writing)
+
+    monkeypatch.setattr(_aio_pipes, "fd", System())
     run(talk())
 
 

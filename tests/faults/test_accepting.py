@@ -566,3 +566,56 @@ def test_states_are_not_kept(path: str, listener: samesock.socket) -> None:
         exchange(path, listener)
     gc.collect()
     assert len(ends.by_reference) == before
+
+
+def acceptor_of(listener: samesock.socket) -> Any:
+    """The listener's part of the emulation."""
+    end: Any = ends.get(listener)
+    return end._acceptor
+
+
+def test_a_forked_copy_closes_what_the_parent_has_in_hand(
+    path: str, listener: samesock.socket, eventually: Eventually
+) -> None:
+    """In a process that is not the one whose accept() took connections in, those are closed before anything else."""
+    with stranger(record_at(path)):
+        park(listener)
+        acceptor = acceptor_of(listener)
+        (parked,) = acceptor._parked.values()
+        acceptor._pid = 0
+        acceptor.check_process()
+        assert parked.tcp.fileno() == -1
+        assert not acceptor._parked
+    eventually(lambda: not emulated_threads())
+
+
+def test_an_announcement_that_was_taken_back_is_let_go(
+    path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection of the emulation's own that has ended when accept() comes to it is closed: no stranger, not kept."""
+    acceptor = acceptor_of(listener)
+    monkeypatch.setattr(acceptor._announcements, "was_one", lambda _: True)
+    stranger(record_at(path)).close()
+    park(listener)
+    assert (len(acceptor._parked), acceptor.refused) == (0, 0)
+    monkeypatch.undo()
+    stranger(record_at(path)).close()
+    park(listener)
+    assert (len(acceptor._parked), acceptor.refused) == (0, 1)
+
+
+def test_a_forked_copys_outbox_is_its_own(path: str) -> None:
+    """A datagram socket in a process that is not the one that sent by it closes that one's outbox and has its own."""
+    with (
+        samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as sock,
+        samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as receiver,
+    ):
+        receiver.bind(path)
+        sock.sendto(b"one", path)
+        end: Any = ends.get(sock)
+        outbox = end._box.outbox()
+        outbox.pid = 0
+        sock.sendto(b"two", path)
+        assert outbox.socket.fileno() == -1
+        assert end._box.outbox() is not outbox
+        assert (receiver.recv(10), receiver.recv(10)) == (b"one", b"two")

@@ -42,7 +42,8 @@ def spawn(environment: dict[str, str], descriptors: list[object], *work: object)
 
 
 def test_each_kind_arrives_in_order(environment, stack, tmp_path):
-    """inherited() gives what was passed, in order, ready to use and not inheritable any more, once."""
+    """inherited() gives what was passed, in order, ready to use and not inheritable any more, once; the
+    note that told of it is closed."""
     path = tmp_path / "file"
     path.write_text("contents")
     opened = stack.enter_context(path.open("rb"))
@@ -58,6 +59,7 @@ def test_each_kind_arrives_in_order(environment, stack, tmp_path):
         "read": ["contents"],
         "again": 0,
         "variable": None,
+        "note": False,
     }
     assert [fd.get_inheritable(one) for one in passed] == before
     assert all(map(fd.is_open, passed))

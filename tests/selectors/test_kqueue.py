@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from selectors_shared import READ, WRITE, told
 
+from samesock.leaks import no_leaks
 from samesock.readiness import kqueue
 
 
@@ -135,3 +136,16 @@ def test_regular_files_are_always_ready(kernel: Kernel, selector: Any, pipe: Any
     os.close(number)
     with pytest.raises(OSError):
         selector.register(number, READ)
+
+
+def test_closing_closes_all_that_it_made(kernel: Kernel) -> None:
+    """close() with a regular file registered closes the end of a pipe that stands for it, and keeps no key."""
+    with tempfile.TemporaryFile() as file, no_leaks():
+        selector = kqueue.KqueueSelector()
+        selector.register(file, READ)
+        (ended,) = kernel.filters
+        selector.close()
+        with pytest.raises(OSError):
+            os.fstat(ended[0])
+    assert kernel.closed
+    assert selector.get_map() is None

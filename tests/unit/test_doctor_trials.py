@@ -6,12 +6,14 @@ import errno
 import os
 import threading
 import time
+from typing import Any
 
 import pytest
 
 import samesock
 from samesock import doctor
-from samesock._trials import GRACE, Bench, Child, Shown, run
+from samesock._trials import GRACE, Bench, Child, Shown, ending, run
+from samesock._trials import unix as unix_trials
 from samesock._trials.child import Wire
 
 
@@ -120,3 +122,49 @@ def test_each_trial_finds_what_features_says(feature: str) -> None:
     """Tried with other processes, each feature of this machine is what the quick probe of `features()` calls it."""
     outcome = run(feature, doctor.TRIALS[feature], 60)
     assert outcome.support == samesock.features()[feature], outcome.text
+
+
+def test_without_unix_sockets_tcp_alone_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system refuses AF_UNIX, the trials of streams are of TCP."""
+    assert unix_trials.families() == [int(samesock.AF_UNIX), int(samesock.AF_INET)]
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "no such family")
+
+    monkeypatch.setattr(unix_trials.samesock, "socket", refuse)
+    assert unix_trials.families() == [int(samesock.AF_INET)]
+
+
+def test_a_signal_that_ends_nothing_is_seen() -> None:
+    """A call that waits on until something comes is told of as not interrupted, and what it took is closed."""
+    told: list[dict[str, Any]] = []
+
+    class Told(Wire):
+        """A wire to nobody."""
+
+        def __init__(self) -> None:
+            pass
+
+        def tell(self, **facts: Any) -> None:
+            told.append(facts)
+
+    taken: list[Any] = []
+    with samesock.socket() as listener, samesock.socket() as client:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+
+        def accept() -> Any:
+            taken.append(listener.accept())
+            return taken[0]
+
+        ending._block(
+            Told(),
+            "accept",
+            accept,
+            lambda: client.connect(listener.getsockname()),
+            patience=0.05,
+            myself=False,
+        )
+    assert told[0] == {"blocks_in": "accept"}
+    assert told[1]["interrupted"] is False
+    assert taken[0][0].fileno() == -1

@@ -7,8 +7,11 @@ import json
 import os
 import re
 import selectors
+import signal
+import socket as stdlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, get_args
 
@@ -178,6 +181,52 @@ def test_waiting_is_native_where_the_standard_library_can_do_it(
     """The word for waiting tells who can: the standard library, only ours, nobody; a liar cannot."""
     monkeypatch.setattr(waiting, "selector_classes", lambda: classes)
     assert waiting.select_socket() == word
+
+
+def test_a_close_that_takes_no_wake_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets whose close knows no `wake`, the standard library's, have none."""
+    monkeypatch.setattr(waiting._socket, "socketpair", stdlib.socketpair)
+    assert waiting.wake() == "absent"
+    monkeypatch.undo()
+    assert waiting.wake() == "emulated"
+
+
+class End:
+    """One end of a pair: `recv` blocks until it is woken, if it can be, or the other end is closed."""
+
+    def __init__(self, over: threading.Event, *, wakes: bool) -> None:
+        self.over = over
+        self.wakes = wakes
+        self.woken = False
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def recv(self, _: int) -> bytes:
+        assert self.over.wait(30)
+        if self.woken:
+            raise ConnectionAbortedError
+        return b""
+
+    def close(self, *, wake: bool = False) -> None:
+        if not wake or self.wakes:
+            self.woken = wake
+            self.over.set()
+
+
+@pytest.mark.parametrize(("wakes", "word"), [(True, "emulated"), (False, "absent")])
+def test_where_no_signal_reaches_a_call(monkeypatch: pytest.MonkeyPatch, wakes: bool, word: str) -> None:
+    """A call that blocks in another thread is ended by a close that wakes, or not: then by the other end's close."""
+    over = threading.Event()
+    monkeypatch.delattr(signal, "pthread_kill", raising=False)
+    monkeypatch.setattr(waiting, "SECONDS", 0.2)
+    pair = End(over, wakes=wakes), End(over, wakes=wakes)
+    monkeypatch.setattr(waiting._socket, "socketpair", lambda: pair)
+    assert waiting.interrupt() == word
+    assert over.is_set()
 
 
 def test_a_control_message_is_a_byte_or_an_int() -> None:

@@ -102,3 +102,11 @@ def test_the_leak_checker_loads_no_asyncio() -> None:
         [sys.executable, "-S", "-E", "-c", code, source], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_importing_leaves_nothing_open() -> None:
+    """`import samesock`, which asks the system a question or two, closes what it asked with, and warns of nothing."""
+    words = [sys.executable, "-X", "dev", "-W", "error", "-c", "import samesock"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

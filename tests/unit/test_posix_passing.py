@@ -44,6 +44,24 @@ def test_what_is_offered_is_taken() -> None:
 
 
 @needs_pidfd
+def test_more_than_was_told_of_is_closed() -> None:
+    """A sender whose frame tells of fewer descriptors than it offers gives those, and the others are closed."""
+    reader, writer = os.pipe()
+    offer = passing.offer([("fd", reader), ("fd", writer)], None)
+    try:
+        before = os.listdir("/proc/self/fd")
+        (number,) = passing.take(offer.lease, [("fd", b"")])
+        assert number is not None
+        assert os.path.sameopenfile(number, reader)
+        os.close(number)
+        assert os.listdir("/proc/self/fd") == before
+    finally:
+        offer.revoke()
+        os.close(reader)
+        os.close(writer)
+
+
+@needs_pidfd
 @pytest.mark.parametrize("wrong", ["start", "inode", "proof", "number", "pid"])
 def test_a_lease_that_is_wrong_gives_nothing(wrong: str) -> None:
     """A lease with one wrong part takes nothing out of the other's queue, and leaves no descriptor open."""

@@ -413,10 +413,11 @@ def test_event_must_be_the_files_owners(windows: Windows) -> None:
 
 
 def test_squatted_globally_alive_locally(windows: Windows) -> None:
-    """A stranger's event in the machine's namespace does not hide the owner's in the session's."""
+    """A stranger's event in the machine's namespace does not hide the owner's in the session's; neither stays open."""
     windows.events[f"Global\\samesock-{ID.hex()}"] = mine(STRANGER)
     windows.events[f"Local\\samesock-{ID.hex()}"] = mine(ME)
     assert _windows_life.is_announced(ID, ME)
+    assert not windows.open
 
 
 @pytest.mark.parametrize(
@@ -433,12 +434,17 @@ def test_taken_life(windows: Windows, descriptor: bytes) -> None:
 
 
 def test_no_right_to_global_names(windows: Windows) -> None:
-    """Who may not make names for the machine announces in the session; who may not even that, is refused."""
+    """Who may not make names for the machine announces in the session; who may not even that, is refused.
+    The last hold's close is the announcement's."""
     hold = create()
     windows.failing["CreateEventW"] = [5]
     hold.listen()
     assert list(windows.events) == [f"Local\\samesock-{ID.hex()}"]
+    copy = hold.copy(0)
     hold.close()
+    assert list(windows.open.values()) == [f"Local\\samesock-{ID.hex()}"]
+    copy.close()
+    assert not windows.open
     windows.failing["CreateEventW"] = [5, 6]
     with pytest.raises(winsock.LifeTaken):
         create(b"b.sock").listen()

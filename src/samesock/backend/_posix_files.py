@@ -54,7 +54,9 @@ def _lock_byte(fd: int, byte: int) -> bool:
 def _take_life(fd: int, start: int = _LOCK_START) -> None:
     """Hold one byte of the range; another process's hold on the same name has taken another one."""
     if not _HAS_OFD:
-        fcntl.flock(fd, fcntl.LOCK_SH if _flocked(fd) else fcntl.LOCK_EX)
+        fcntl.flock(
+            fd, fcntl.LOCK_SH
+        )  # never alone: each process that was handed the socket has a hold of its own
         return
     offset = 0
     for _ in range(_TRIES):
@@ -65,16 +67,6 @@ def _take_life(fd: int, start: int = _LOCK_START) -> None:
     raise OSError(errno.EADDRINUSE, "somebody's lock on the socket's file is in the way of listening")
 
 
-def _flocked(fd: int) -> bool:
-    """Whether somebody else holds the file by flock; takes and gives back a shared lock where nobody does."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    fcntl.flock(fd, fcntl.LOCK_UN)
-    return False
-
-
 def _held_at(fd: int) -> int | None:
     """Where the lock is that somebody holds life by, `None` if nobody does.
 
@@ -82,9 +74,11 @@ def _held_at(fd: int) -> int | None:
     """
     if not _HAS_OFD:
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return _LOCK_START
+        # Two that ask at the same moment see each other: each asks again once it is connected, before it sends.
+        fcntl.flock(fd, fcntl.LOCK_UN)
         return None
     answer = fcntl.fcntl(fd, _OFD_GETLK, _PROBE)
     return int.from_bytes(answer[8:16], sys.byteorder) if answer.startswith(_WRITE_LOCKED) else None
