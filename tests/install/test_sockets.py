@@ -308,3 +308,21 @@ def test_internet_streams_have_the_methods_too() -> None:
             buffers = [bytearray(1)]
             assert conn.recvmsg_into(buffers)[0] == 1
             assert buffers == [b"d"]
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["inet", "inet6"])
+def test_internet_datagrams_have_the_methods_too(family: int) -> None:
+    """They work for UDP as well: a message to an address, its sender, and the flag that tells of a cut."""
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.socket(family, socket.SOCK_DGRAM) as one, socket.socket(family, socket.SOCK_DGRAM) as other:
+        for sock in (one, other):
+            sock.settimeout(20)
+            sock.bind((host, 0))
+        assert one.sendmsg([b"ab", b"cd"], [], 0, other.getsockname()) == 4
+        data, ancillary, flags, sender = other.recvmsg(3, 64)
+        assert (data, ancillary, sender) == (b"abc", [], one.getsockname())
+        assert flags & socket.MSG_TRUNC
+        one.sendmsg([b"ef"], [], 0, other.getsockname())
+        buffers = [bytearray(1), bytearray(4)]
+        assert other.recvmsg_into(buffers)[0] == 2
+        assert buffers == [b"e", b"f\0\0\0"]

@@ -277,14 +277,15 @@ class Methods:
 
 
 class MessageMethods:
-    """Messages with descriptors beside them. The interpreter lacks all three on Windows."""
+    """Messages with descriptors beside them. The interpreter lacks all three on Windows, and there `winsock.messages`
+    stands before them."""
 
     __slots__ = ()
 
     def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return int((calls.sendmsg or _stream_sendmsg)(self, buffers, ancdata, flags, address))
+            return int(calls.sendmsg(self, buffers, ancdata, flags, address))
         from samesock.unix.ancillary import things_in
 
         things = things_in(ancdata)
@@ -299,7 +300,7 @@ class MessageMethods:
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         end = _end_of(ref(self))
         if end is None:
-            return (calls.recvmsg or _stream_recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
+            return calls.recvmsg(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.ancillary import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
@@ -310,11 +311,6 @@ class MessageMethods:
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         end = _end_of(ref(self))
         if end is None:
-            if calls.recvmsg_into is None:
-                views = _message_arguments.writable(buffers)
-                size = sum(view.nbytes for view in views)
-                data, *rest = _stream_recvmsg(self, size, ancbufsize, flags)
-                return _scatter(data, views), *rest
             return calls.recvmsg_into(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.ancillary import as_ancillary, room_for
 
@@ -333,24 +329,6 @@ def _scatter(data: bytes, views: list[memoryview]) -> int:
         view[: len(piece)] = piece
         at += len(piece)
     return at
-
-
-def _stream_sendmsg(sock: Any, buffers: Any, ancdata: Any, flags: int, address: Any) -> int:
-    """For another family's stream where the interpreter has no sendmsg: asyncio takes the method's being there for a
-    promise about every socket. Anything but bytes over a stream is refused."""
-    data = b"".join(_message_arguments.readable(buffers))
-    if _message_arguments.control(ancdata) or address is not None or calls.type(sock) != _socket.SOCK_STREAM:
-        raise named_error("EOPNOTSUPP", "sendmsg() of a socket that is not AF_UNIX")
-    return calls.send(sock, data, flags)
-
-
-def _stream_recvmsg(sock: Any, size: int, ancbufsize: int, flags: int) -> Any:
-    """The same for recvmsg: on a stream nothing comes beside the bytes."""
-    if calls.type(sock) != _socket.SOCK_STREAM:
-        raise named_error("EOPNOTSUPP", "recvmsg() of a socket that is not AF_UNIX")
-    if ancbufsize < 0:
-        raise ValueError("invalid ancillary data buffer length")
-    return calls.recv(sock, size, flags), [], 0, None
 
 
 def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
