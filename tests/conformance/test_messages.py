@@ -139,7 +139,7 @@ def test_sendmsg_takes_buffers_alone(inet):
 
 @sending
 def test_what_is_no_address(inet, two):
-    """sendmsg and sendto: TypeError for an address of a wrong kind, also where the peer is known; nothing is sent."""
+    """sendmsg(2): TypeError for an address of a wrong kind, also where the peer is known; nothing is sent."""
     made = inet.connection()
     for sock in (made.client, *two):
         for wrong in (object(), "127.0.0.1", ("127.0.0.1",)):
@@ -150,10 +150,10 @@ def test_what_is_no_address(inet, two):
 
 
 def test_sendto_takes_bytes(two):
-    """sendto: TypeError, in C's words, for data that are not bytes-like."""
+    """sendto(2): TypeError, in C's words, for data that are not bytes-like."""
     for data in ("text", 5j):
         for where in ((two[1].getsockname(),), (0, two[1].getsockname())):
-            with pytest.raises(TypeError, match="^a bytes-like object is required, not '(str|complex)'$"):
+            with pytest.raises(TypeError, match=r"^a bytes-like object is required, not '(str|complex)'$"):
                 two[0].sendto(data, *where)
 
 
@@ -220,7 +220,7 @@ def test_recvmsg_into_tells_of_a_cut(net, two):
 
 @receiving
 def test_a_buffer_that_cannot_be_filled(two):
-    """recvmsg_into, recv_into and recvfrom_into: TypeError for memory that is read-only, and the datagram stays."""
+    """recvmsg(2), recv(2) and recvfrom(2) into memory that is read-only: TypeError, and the datagram stays."""
     one, other = two
     one.sendto(b"whole", other.getsockname())
     arrived(other)
