@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -294,6 +295,17 @@ def test_descriptors_are_passed(socket_dir: Path) -> None:
             os.close(number)
     os.close(reader)
     os.close(writer)
+
+
+def test_a_message_to_an_address(socket_dir: Path) -> None:
+    """sendmsg over a Unix stream refuses an address as on Linux: EISCONN, and TypeError for what is none."""
+    with listening(socket_dir / "s") as listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(listener.getsockname())
+        with pytest.raises(OSError) as caught:
+            client.sendmsg([b"x"], [], 0, listener.getsockname())
+        assert caught.value.errno == errno.EISCONN
+        with pytest.raises(TypeError):
+            client.sendmsg([b"x"], [], 0, object())  # type: ignore[arg-type,unused-ignore]
 
 
 def test_internet_streams_have_the_methods_too() -> None:

@@ -292,7 +292,8 @@ class MessageMethods:
         if address is not None:
             if things:
                 raise named_error("EOPNOTSUPP", "passing descriptors to an address")
-            return int(self.sendto(b"".join(buffers), flags, address))
+            # By name: under install() the class's own is C's, which on Windows knows no Unix address to refuse.
+            return Methods.sendto(self, b"".join(_message_arguments.readable(buffers)), flags, address)
         return send_message(self, end, buffers, things, flags)
 
     def recvmsg(
