@@ -37,10 +37,16 @@ class Verdict:
     """Listed, and passed all the same, or not run."""
 
 
-def read() -> list[dict[str, Any]]:
-    """The entries: `module`, `tests`, `reason`, and where each holds: `places`, `ways`; everywhere if left out."""
-    entries: list[dict[str, Any]] = tomllib.loads(FILE.read_text(encoding="utf-8"))["failure"]
+def read(kind: str) -> list[dict[str, Any]]:
+    """The entries of a kind, `failure` or `left_out`: `module`, `tests`, `reason`, and where each holds (`places`,
+    `ways`; everywhere if it has none)."""
+    entries: list[dict[str, Any]] = tomllib.loads(FILE.read_text(encoding="utf-8"))[kind]
     return entries
+
+
+def left_out(*run: str) -> list[str]:
+    """The tests that are not run at all: they do not come back there, samesock or not."""
+    return [test for entry in read("left_out") if holds(entry, *run) for test in entry["tests"]]
 
 
 def holds(entry: dict[str, Any], module: str, place: str, way: str) -> bool:

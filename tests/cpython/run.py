@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--tests", help="the folder that holds CPython's package `test`")
     parser.add_argument("--results", required=True)
     parser.add_argument("-k", action="append", default=[], metavar="CLASS.TEST", dest="patterns")
+    parser.add_argument("--without", action="append", default=[], metavar="CLASS.TEST")
     parser.add_argument("module", help="test_socket, test_asyncio.test_events, ...")
     options = parser.parse_args()
     results = os.path.abspath(options.results)
@@ -218,7 +219,7 @@ def main() -> None:
     os.chdir(folder)  # Their files' names are relative.
     module = LOADERS[options.way](name)
     tests = unittest.defaultTestLoader.loadTestsFromModule(module)
-    suite = chosen(tests, options.patterns, recorded(results))
+    suite = chosen(tests, options.patterns, {*recorded(results), *options.without})
     with open(results, "a", encoding="utf-8") as record:
 
         def recorder(*arguments: Any, **keywords: Any) -> Recorder:
