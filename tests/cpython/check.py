@@ -2,7 +2,7 @@
 
 `check.py [--place P] [--markdown FILE] [module ...]`. A failure that expected.toml does not list fails it, and so does
 one that it lists and that is gone. The standard library's own row stands beside samesock's. What must never be
-put here: how a run is made (run.py), started (places.py) or judged (expected.py).
+put here: how a run is made (run.py), started (places.py) or judged (judging.py).
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import judging
 import places
 from places import Lacking, Place
-
-import expected
 
 ALL = ("stdlib", "import", "install")
 INSTALLED = ("stdlib", "install")
@@ -67,7 +66,7 @@ class Row:
     module: str
     way: str
     place: Place
-    verdict: expected.Verdict
+    verdict: judging.Verdict
     whole: bool
 
     def counts(self) -> list[int]:
@@ -100,10 +99,10 @@ def table(rows: list[Row]) -> str:
 
 def run_one(place: Place, module: str, way: str, patterns: list[str], fails_anyway: set[str]) -> Row:
     """Run a module; what fails, maybe for what else the machine had to do, is tried once more by itself."""
-    entries = expected.read("failure")
-    judged = partial(expected.judged, entries, fails_anyway=fails_anyway, whole=not patterns)
+    entries = judging.read("failure")
+    judged = partial(judging.judged, entries, fails_anyway=fails_anyway, whole=not patterns)
     run = (module, place.name, way)
-    without = expected.left_out(*run)
+    without = judging.left_out(*run)
     results = place.run(module, way, patterns, without)
     whole = results.ended and bool(results.tests)
     verdict = judged(results, *run)
@@ -124,8 +123,8 @@ def run_one(place: Place, module: str, way: str, patterns: list[str], fails_anyw
 
 def baseline(place: Place, module: str, patterns: list[str]) -> Row:
     """What the module gives over the standard library; nothing is expected of it."""
-    results = place.run(module, "stdlib", patterns, expected.left_out(module, place.name, "stdlib"))
-    verdict = expected.Verdict(
+    results = place.run(module, "stdlib", patterns, judging.left_out(module, place.name, "stdlib"))
+    verdict = judging.Verdict(
         passed=results.named("passed"), skipped=results.named("skipped"), without=results.named("failed")
     )
     return Row(module, "stdlib", place, verdict, results.ended)

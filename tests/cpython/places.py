@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRATCH = Path(".nox") / "cpython"
+SCRATCH = Path(".nox") / "cpython-tests"
 """Relative to the checkout: it has another name under Wine. Git ignores it."""
 RUN = "tests/cpython/run.py"
 WINE = [sys.executable, "platforms/wine/wine.py"]
