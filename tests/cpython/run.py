@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import unittest
@@ -78,6 +79,19 @@ def with_selector(name: str) -> ModuleType:
         if other not in ("BaseSelectorTestCase", "DefaultSelectorTestCase"):
             delattr(module, other)
     return module
+
+
+def block_once() -> None:
+    """Wait for a byte in the main thread: on Windows the first wait begins a thread of samesock's, for Ctrl+C, which
+    stays for as long as the process does. A test that counts threads is to find it already there."""
+    import samesock
+
+    one, other = samesock.socketpair()
+    with one, other:
+        sender = threading.Timer(0.3, other.sendall, [b"x"])
+        sender.start()
+        one.recv(1)
+        sender.join()
 
 
 LOADERS = dict(zip(WAYS, (plainly, by_import, by_install, with_selector), strict=True))
@@ -218,6 +232,8 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="ss-cpython-")
     os.chdir(folder)  # Their files' names are relative.
     module = LOADERS[options.way](name)
+    if options.way != "stdlib":
+        block_once()
     tests = unittest.defaultTestLoader.loadTestsFromModule(module)
     suite = chosen(tests, options.patterns, {*recorded(results), *options.without})
     with open(results, "a", encoding="utf-8") as record:
