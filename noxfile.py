@@ -272,6 +272,14 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session(python=find_python(EMULATED_ON), default=False)
+def cpython(session: nox.Session) -> None:
+    """CPython's own tests of sockets over samesock, here and under Wine, written to docs/cpython.md."""
+    install(session)
+    page = () if session.posargs else ("--markdown=docs/cpython.md",)
+    session.run("python", "tests/cpython/check.py", *page, *session.posargs)
+
+
+@nox.session(python=find_python(EMULATED_ON), default=False)
 def build(session: nox.Session) -> None:
     """sdist and wheel: built twice alike, described well, complete in their types, and used from an empty folder."""
     begin(session)

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from samesock._socket import socket as socket
     from samesock._socket import socketpair as socketpair
 
+import socket as _standard
 from socket import *  # type: ignore[assignment,no-redef,unused-ignore]
+from socket import AddressInfo as AddressInfo
+from socket import MsgFlag as MsgFlag
 from socket import SocketIO as SocketIO
 from socket import __all__ as _standard_names
 
@@ -95,6 +98,7 @@ if _added:
 
 __all__ = [
     "AF_UNIX",
+    "AddressInfo",
     "EAI_ADDRFAMILY",
     "EAI_AGAIN",
     "EAI_BADFLAGS",
@@ -109,6 +113,7 @@ __all__ = [
     "EAI_SYSTEM",
     "MSG_DONTWAIT",
     "MSG_NOSIGNAL",
+    "MsgFlag",
     "SCM_RIGHTS",
     "SocketIO",
     "create_connection",
@@ -126,10 +131,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import one of the names that come later."""
-    if name not in _LATER:
-        raise AttributeError(f"module 'samesock' has no attribute {name!r}")
-    from importlib import import_module
+    """Import one of the names that come later; what else the standard library's module has is had from there."""
+    if name in _LATER:
+        from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+        value = globals()[name] = getattr(import_module(_LATER[name]), name)
+        return value
+    # `_GLOBAL_DEFAULT_TIMEOUT` and `EBADF` are used by programs, public or not. No module: its `selectors` is not ours.
+    value = None if name.startswith("__") else getattr(_standard, name, None)
+    if value is None or isinstance(value, type(_standard)):
+        raise AttributeError(f"module 'samesock' has no attribute {name!r}")
     return value

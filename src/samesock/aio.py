@@ -94,12 +94,11 @@ async def create_unix_connection(
     Raises what `connect` raises; where the listener's queue is full it waits until there is room.
     """
     if ssl and server_hostname is None:
-        raise ValueError("TLS over a Unix socket needs server_hostname: there is no host to take it from")
+        raise ValueError("you have to pass server_hostname when using ssl: a path names no host")
     if not ssl and server_hostname is not None:
-        raise ValueError("server_hostname means nothing without ssl")
+        raise ValueError("server_hostname is only meaningful with ssl")
     timeouts = _timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
-    if (path is None) == (sock is None):
-        raise ValueError("give either path or sock")
+    _one_of(path, sock, "no path and sock were specified")
     if path is not None:
         sock = socket(AF_UNIX, _SOCK_STREAM)
         try:
@@ -140,10 +139,9 @@ async def create_unix_server(
     file's permissions shall be, before the first client can come; on Windows the directory's access list decides.
     """
     if isinstance(ssl, bool):
-        raise TypeError("ssl must be an SSLContext or None")
+        raise TypeError("ssl argument must be an SSLContext or None")
     timeouts = _timeouts(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
-    if (path is None) == (sock is None):
-        raise ValueError("give either path or sock")
+    _one_of(path, sock, "path was not specified, and no sock specified")
     cleanup = CLEANS_UP if cleanup_socket is None else cleanup_socket
     if path is not None:
         sock = bound(os.fspath(path), mode)
@@ -314,9 +312,17 @@ def _own_method(loop: asyncio.AbstractEventLoop, sock: Any, name: str) -> Any:
     return getattr(loop, name, None)
 
 
+def _one_of(path: object, sock: object, neither: str) -> None:
+    """Raises asyncio's errors in its own words, which programs and their tests look for."""
+    if path is not None and sock is not None:
+        raise ValueError("path and sock can not be specified at the same time")
+    if path is None and sock is None:
+        raise ValueError(neither)
+
+
 def _unix_stream(sock: Any) -> Any:
     if int(sock.family) != AF_UNIX or sock.type != _SOCK_STREAM:
-        raise ValueError(f"not a Unix stream socket: {sock!r}")
+        raise ValueError(f"A UNIX Domain Stream Socket was expected, got {sock!r}")
     sock.setblocking(False)
     return sock
 
@@ -326,7 +332,7 @@ def _timeouts(ssl: object, handshake: float | None, shutdown: float | None) -> d
     given = {"ssl_handshake_timeout": handshake, "ssl_shutdown_timeout": shutdown}
     found = {name: value for name, value in given.items() if value is not None}
     if found and not ssl:
-        raise ValueError(f"{next(iter(found))} means nothing without ssl")
+        raise ValueError(f"{next(iter(found))} is only meaningful with ssl")
     return found
 
 

@@ -138,6 +138,26 @@ def test_sendmsg_takes_buffers_alone(inet):
 
 
 @sending
+def test_what_is_no_address(inet, two):
+    """sendmsg(2): TypeError for an address of a wrong kind, also where the peer is known; nothing is sent."""
+    made = inet.connection()
+    for sock in (made.client, *two):
+        for wrong in (object(), "127.0.0.1", ("127.0.0.1",)):
+            with pytest.raises(TypeError):
+                sock.sendmsg([b"x"], [], 0, wrong)
+    made.client.sendall(b"y")
+    assert made.server.recv(100) == b"y"
+
+
+def test_sendto_takes_bytes(two):
+    """sendto(2): TypeError, in C's words, for data that are not bytes-like."""
+    for data in ("text", 5j):
+        for where in ((two[1].getsockname(),), (0, two[1].getsockname())):
+            with pytest.raises(TypeError, match=r"^a bytes-like object is required, not '(str|complex)'$"):
+                two[0].sendto(data, *where)
+
+
+@sending
 def test_sendmsg_of_a_closed_socket(two):
     """sendmsg(2): EBADF for a closed socket."""
     two[0].close()
@@ -196,6 +216,25 @@ def test_recvmsg_into_tells_of_a_cut(net, two):
     assert (count, sender) == (4, one.getsockname())
     assert flags & net.MSG_TRUNC
     assert (first, second) == (b"01", b"23")
+
+
+@receiving
+def test_a_buffer_that_cannot_be_filled(two):
+    """recvmsg(2), recv(2) and recvfrom(2) into memory that is read-only: TypeError, and the datagram stays."""
+    one, other = two
+    one.sendto(b"whole", other.getsockname())
+    arrived(other)
+    fixed = b"read-only"
+    for call, wrong in (
+        (other.recvmsg_into, [bytearray(1), fixed]),
+        (other.recvmsg_into, [object()]),
+        (other.recvmsg_into, bytearray(10)),
+        (other.recv_into, fixed),
+        (other.recvfrom_into, fixed),
+    ):
+        with pytest.raises(TypeError):
+            call(wrong)
+    assert other.recv(100) == b"whole"
 
 
 @receiving
@@ -293,9 +332,13 @@ def test_the_sizes_of_ancillary_data(net):
         assert net.CMSG_LEN(size) == net.CMSG_LEN(0) + size
         assert net.CMSG_LEN(size) <= net.CMSG_SPACE(size) < net.CMSG_LEN(size) + 16
     assert net.CMSG_SPACE(1) == net.CMSG_SPACE(4)
-    for call in (net.CMSG_LEN, net.CMSG_SPACE):
-        with pytest.raises(OverflowError):
-            call(-1)
+    largest = 2**31 - 1  # of a socklen_t
+    assert net.CMSG_LEN(largest - net.CMSG_LEN(0)) == largest
+    assert net.CMSG_SPACE(largest - net.CMSG_SPACE(1)) <= largest
+    for call, around in ((net.CMSG_LEN, net.CMSG_LEN(0)), (net.CMSG_SPACE, net.CMSG_SPACE(1))):
+        for impossible in (-1, largest - around + 1):
+            with pytest.raises(OverflowError):
+                call(impossible)
 
 
 @ancillary

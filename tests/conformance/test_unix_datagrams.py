@@ -163,6 +163,35 @@ def test_sendmsg_and_recvmsg_into(dgram):
     assert (one, other) == (b"ab", b"cd")
 
 
+def test_arguments_of_a_wrong_kind(dgram):
+    """TypeError comes before anything is sent or taken: for data, control messages and addresses that are none, and
+    for buffers that are read-only."""
+    receiver = dgram.socket("r")
+    sender = dgram.connected("r")
+    for call, arguments in (
+        (sender.sendmsg, ([object()],)),
+        (sender.sendmsg, (b"not in an iterable",)),
+        (sender.sendmsg, ([b"x"], [(0, 0)])),
+        (sender.sendmsg, ([b"x"], [(object(), 0, b"")])),
+        (sender.sendmsg, ([b"x"], [], 0, object())),
+        (sender.sendto, ("text", dgram.path("r"))),
+        (sender.sendto, (b"x", object())),
+        (sender.send, ("text",)),
+    ):
+        with pytest.raises(TypeError):
+            call(*arguments)
+    sender.send(b"whole")
+    for call, wrong in (
+        (receiver.recvmsg_into, [bytearray(1), b"read-only"]),
+        (receiver.recvmsg_into, bytearray(10)),
+        (receiver.recv_into, b"read-only"),
+        (receiver.recvfrom_into, b"read-only"),
+    ):
+        with pytest.raises(TypeError):
+            call(wrong)
+    assert receiver.recv(100) == b"whole"
+
+
 def test_peek_leaves_the_datagram(dgram):
     """MSG_PEEK gives the datagram and its sender and leaves it in the queue, readable."""
     receiver = dgram.socket("r")

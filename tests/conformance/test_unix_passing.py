@@ -208,6 +208,56 @@ def test_sendmsg_of_plain_buffers(pair, net):
     assert other.recv(100) == b"abcd"
 
 
+WRONG: list[Any] = [
+    object(),
+    [object()],
+    [(object(), 0, b"data")],
+    [(0, object(), b"data")],
+    [(0, 0, object())],
+    [(0, 0)],
+    [(0, 0, b"data", 42)],
+    [0, 0, b""],
+    [(0, 0, b""), object()],
+]
+
+
+def test_ancillary_data_of_another_form(pair, net):
+    """sendmsg: TypeError for ancillary data that are no tuples of two integers and bytes, and nothing is sent."""
+    one, other = pair
+    for wrong in WRONG:
+        with pytest.raises(TypeError):
+            one.sendmsg([b"x"], wrong)
+    one.sendall(b"y")
+    assert other.recv(100) == b"y"
+
+
+def test_a_buffer_that_cannot_be_filled(pair, pipe, net):
+    """recvmsg_into: TypeError for memory that is read-only, and neither bytes nor descriptors are lost."""
+    one, other = pair
+    net.send_fds(one, [b"whole"], [pipe[0]])
+    for wrong in ([bytearray(1), b"read-only"], [object()], bytearray(10)):
+        with pytest.raises(TypeError):
+            other.recvmsg_into(wrong, room(1))
+    data, (number,), _, _ = net.recv_fds(other, 100, 1)
+    fd.close(number)
+    assert data == b"whole"
+
+
+def test_what_is_no_address(pair, net):
+    """sendto and sendmsg: TypeError for an address that is neither a path nor bytes, and for none at all."""
+    one, other = pair
+    for wrong in (object(), 1, ("127.0.0.1", 80)):
+        with pytest.raises(TypeError):
+            one.sendto(b"x", wrong)
+        with pytest.raises(TypeError):
+            one.sendmsg([b"x"], [], 0, wrong)
+    for arguments in ((), (0,), (b"x",), ("text", 0, "path")):
+        with pytest.raises(TypeError):
+            one.sendto(*arguments)
+    one.sendall(b"y")
+    assert other.recv(100) == b"y"
+
+
 def test_two_hundred_and_fifty_three_at_once(pair, pipe, net):
     """253 descriptors are one message; one more is EINVAL, and nothing is sent."""
     one, other = pair

@@ -200,18 +200,22 @@ def test_tls(run: Run, unix: SimpleNamespace, path: str, tls: tuple[ssl.SSLConte
 
 
 def test_arguments(run: Run, unix: SimpleNamespace, path: str) -> None:
-    """What does not go together is a ValueError or a TypeError, as asyncio has it."""
+    """What does not go together is a ValueError or a TypeError, in asyncio's words: programs look for them."""
 
     async def main() -> None:
         with unix.socket() as sock, socket.socket() as inet:
-            for arguments in ({}, {"path": path, "sock": sock}, {"sock": inet}):
-                with pytest.raises(ValueError):
+            for arguments, words in (
+                ({}, "path .* specified"),
+                ({"path": path, "sock": sock}, "path and sock can not be specified at the same time"),
+                ({"sock": inet}, "A UNIX Domain Stream Socket was expected"),
+            ):
+                with pytest.raises(ValueError, match=words):
                     await unix.connect(asyncio.Protocol, **arguments)
-                with pytest.raises(ValueError):
+                with pytest.raises(ValueError, match=words):
                     await unix.serve(asyncio.Protocol, **arguments)
-            with pytest.raises(ValueError, match="server_hostname"):
+            with pytest.raises(ValueError, match="server_hostname is only meaningful with ssl"):
                 await unix.connect(asyncio.Protocol, path, server_hostname="x")
-            with pytest.raises(ValueError, match="ssl_handshake_timeout"):
+            with pytest.raises(ValueError, match="ssl_handshake_timeout is only meaningful with ssl"):
                 await unix.serve(asyncio.Protocol, path, ssl_handshake_timeout=1.0)
             with pytest.raises(TypeError):
                 await unix.serve(asyncio.Protocol, path, ssl=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -296,6 +297,17 @@ def test_descriptors_are_passed(socket_dir: Path) -> None:
     os.close(writer)
 
 
+def test_a_message_to_an_address(socket_dir: Path) -> None:
+    """sendmsg over a Unix stream refuses an address as on Linux: EISCONN, and TypeError for what is none."""
+    with listening(socket_dir / "s") as listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(listener.getsockname())
+        with pytest.raises(OSError) as caught:
+            client.sendmsg([b"x"], [], 0, listener.getsockname())
+        assert caught.value.errno == errno.EISCONN
+        with pytest.raises(TypeError):
+            client.sendmsg([b"x"], [], 0, object())  # type: ignore[arg-type,unused-ignore]
+
+
 def test_internet_streams_have_the_methods_too() -> None:
     """Where the method is there for Unix sockets it works for TCP: asyncio asks the class alone."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
@@ -308,3 +320,21 @@ def test_internet_streams_have_the_methods_too() -> None:
             buffers = [bytearray(1)]
             assert conn.recvmsg_into(buffers)[0] == 1
             assert buffers == [b"d"]
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["inet", "inet6"])
+def test_internet_datagrams_have_the_methods_too(family: int) -> None:
+    """They work for UDP as well: a message to an address, its sender, and the flag that tells of a cut."""
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.socket(family, socket.SOCK_DGRAM) as one, socket.socket(family, socket.SOCK_DGRAM) as other:
+        for sock in (one, other):
+            sock.settimeout(20)
+            sock.bind((host, 0))
+        assert one.sendmsg([b"ab", b"cd"], [], 0, other.getsockname()) == 4
+        data, ancillary, flags, sender = other.recvmsg(3, 64)
+        assert (data, ancillary, sender) == (b"abc", [], one.getsockname())
+        assert flags & socket.MSG_TRUNC
+        one.sendmsg([b"ef"], [], 0, other.getsockname())
+        buffers = [bytearray(1), bytearray(4)]
+        assert other.recvmsg_into(buffers)[0] == 2
+        assert buffers == [b"e", b"f\0\0\0"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import _socket
 import inspect
 import socket as stdlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,21 @@ def test_a_star_import_brings_them_all() -> None:
     exec("from samesock import *", namespace)
     assert namespace.keys() - {"__builtins__"} == {*samesock.__all__}
     assert namespace["socket"] is samesock.socket
+
+
+@pytest.mark.parametrize("name", ["AddressInfo", "MsgFlag", "_GLOBAL_DEFAULT_TIMEOUT", "EBADF"])
+def test_names_that_the_standard_library_does_not_list(name: str) -> None:
+    """What programs take out of the module, though its `__all__` has not got it, is there as well."""
+    assert getattr(samesock, name) is getattr(stdlib, name)
+
+
+def test_no_module_is_had_from_the_standard_library() -> None:
+    """The modules that `socket` happens to import are not samesock's: `samesock.selectors` is another one."""
+    code = (
+        "import samesock; from samesock import selectors; print(selectors.__name__, hasattr(samesock, 'os'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["samesock.selectors", "False"]
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

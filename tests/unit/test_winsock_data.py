@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import samesock
-from samesock import MSG_DONTWAIT, MSG_NOSIGNAL, _platform_file
+from samesock import MSG_DONTWAIT, MSG_NOSIGNAL, _message_arguments, _platform_file
 from samesock.winsock import receiving, sending, waiting
 from samesock.winsock.calls import calls
 from unit.scripted import windows_error
@@ -408,7 +408,7 @@ def test_beyond_an_int() -> None:
         nbytes = 2**32 + 5
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError) as caught:
-        patch.setattr(sending, "memoryview", lambda data: data, raising=False)
+        patch.setattr(_message_arguments, "bytes_of", lambda data: data)
         sending._check_length(Endless())
     assert caught.value.errno == errno.EMSGSIZE
 

@@ -23,11 +23,11 @@ def apply(patches: Patches) -> None:
     """Assign the methods and the functions, unless the interpreter's own sockets speak AF_UNIX."""
     if choosing.kernel_does_all():
         return
-    from samesock.unix import dispatch, socket_file
+    from samesock.unix import socket_file
 
     # It remembers os.stat as it is before `files` wraps it.
     assert socket_file.files is not None
-    for methods in reversed(dispatch.method_classes()):
+    for methods in reversed(_method_classes()):
         for name, function in vars(methods).items():
             if not isinstance(function, FunctionType):
                 continue
@@ -37,6 +37,17 @@ def apply(patches: Patches) -> None:
     patches.set(_stdlib, "socketpair", _socketpair(_stdlib.socketpair))
     if hasattr(_stdlib, "fromshare"):
         patches.set(_stdlib, "fromshare", _fromshare)
+
+
+def _method_classes() -> list[type]:
+    """The classes of methods, those for messages on every kind of socket: whoever finds `sendmsg` takes it to work."""
+    from samesock.unix import dispatch
+
+    if not choosing.over_winsock():
+        return dispatch.method_classes()
+    from samesock.winsock.messages import MessageMethods
+
+    return [MessageMethods if one is dispatch.MessageMethods else one for one in dispatch.method_classes()]
 
 
 def _socketpair(original: Any) -> Any:

@@ -10,22 +10,22 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from samesock import _message_arguments
 from samesock._errors import named_error
 
 SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
 
 
-def things_in(ancillary: Sequence[tuple[int, int, Any]]) -> list[int]:
-    """The descriptors in sendmsg's ancillary data, a list of (level, type, an array of int)."""
+def things_in(ancillary: Any) -> list[int]:
+    """The descriptors in sendmsg's ancillary data, which are `(level, type, an array of int)`."""
     numbers: list[int] = []
-    for level, kind, data in ancillary:
+    for level, kind, raw in _message_arguments.control(ancillary):
         if level != _socket.SOL_SOCKET:
             continue  # as Linux: another level's is not this socket's affair
         if kind != SCM_RIGHTS:
             raise named_error("EOPNOTSUPP", f"sending ancillary data of type {kind} over this Unix socket")
         from array import array
 
-        raw = bytes(data)
         if len(raw) % array("i").itemsize:
             raise named_error("EINVAL", f"passing descriptors: {len(raw)} bytes are no array of int")
         numbers += array("i", raw).tolist()

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from samesock import _waking
+from samesock import _message_arguments, _waking
+from samesock._address import unix_path
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
 from samesock.unix import AF_UNIX, End, Name, choosing, ends
@@ -242,6 +243,10 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return int(calls.sendto(self, data, *where))
+        if len(where) not in (1, 2):
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(where)} given)")
+        _message_arguments.bytes_of(data)
+        unix_path(where[-1])
         try:
             end.getpeername(self)
         except OSError:
@@ -272,21 +277,23 @@ class Methods:
 
 
 class MessageMethods:
-    """Messages with descriptors beside them. The interpreter lacks all three on Windows."""
+    """Messages with descriptors beside them. The interpreter lacks all three on Windows, and there `winsock.messages`
+    stands before them."""
 
     __slots__ = ()
 
     def sendmsg(self: Any, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         end = _end_of(ref(self))
         if end is None:
-            return int((calls.sendmsg or _stream_sendmsg)(self, buffers, ancdata, flags, address))
+            return int(calls.sendmsg(self, buffers, ancdata, flags, address))
         from samesock.unix.ancillary import things_in
 
-        things = things_in(list(ancdata))
+        things = things_in(ancdata)
         if address is not None:
             if things:
                 raise named_error("EOPNOTSUPP", "passing descriptors to an address")
-            return int(self.sendto(b"".join(buffers), flags, address))
+            # By name: under install() the class's own is C's, which on Windows knows no Unix address to refuse.
+            return Methods.sendto(self, b"".join(_message_arguments.readable(buffers)), flags, address)
         return send_message(self, end, buffers, things, flags)
 
     def recvmsg(
@@ -294,7 +301,7 @@ class MessageMethods:
     ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         end = _end_of(ref(self))
         if end is None:
-            return (calls.recvmsg or _stream_recvmsg)(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
+            return calls.recvmsg(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.ancillary import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
@@ -305,53 +312,29 @@ class MessageMethods:
     ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         end = _end_of(ref(self))
         if end is None:
-            if calls.recvmsg_into is None:
-                buffers = list(buffers)
-                data, *rest = _stream_recvmsg(
-                    self, sum(memoryview(b).nbytes for b in buffers), ancbufsize, flags
-                )
-                return _scatter(data, buffers), *rest
             return calls.recvmsg_into(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.ancillary import as_ancillary, room_for
 
-        buffers = list(buffers)
-        size = sum(memoryview(buffer).nbytes for buffer in buffers)
+        views = _message_arguments.writable(buffers)
+        size = sum(view.nbytes for view in views)
         data, descriptors, told = receive_message(self, end, size, room_for(ancbufsize), flags)
-        count = _scatter(data, buffers)
+        count = _scatter(data, views)
         return count, as_ancillary(descriptors), told, sender_of(self, end)
 
 
-def _scatter(data: bytes, buffers: Any) -> int:
+def _scatter(data: bytes, views: list[memoryview]) -> int:
     """Fill the buffers in turn; how many bytes that were."""
     at = 0
-    for buffer in buffers:
-        view = memoryview(buffer).cast("B")
+    for view in views:
         piece = data[at : at + len(view)]
         view[: len(piece)] = piece
         at += len(piece)
     return at
 
 
-def _stream_sendmsg(sock: Any, buffers: Any, ancdata: Any, flags: int, address: Any) -> int:
-    """For another family's stream where the interpreter has no sendmsg: asyncio takes the method's being there for a
-    promise about every socket. Anything but bytes over a stream is refused."""
-    if list(ancdata) or address is not None or calls.type(sock) != _socket.SOCK_STREAM:
-        raise named_error("EOPNOTSUPP", "sendmsg() of a socket that is not AF_UNIX")
-    return calls.send(sock, b"".join(buffers), flags)
-
-
-def _stream_recvmsg(sock: Any, size: int, ancbufsize: int, flags: int) -> Any:
-    """The same for recvmsg: on a stream nothing comes beside the bytes."""
-    if calls.type(sock) != _socket.SOCK_STREAM:
-        raise named_error("EOPNOTSUPP", "recvmsg() of a socket that is not AF_UNIX")
-    if ancbufsize < 0:
-        raise ValueError("invalid ancillary data buffer length")
-    return calls.recv(sock, size, flags), [], 0, None
-
-
 def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
     """sendmsg with descriptors, each a number or an object with fileno()."""
-    data = b"".join(memoryview(buffer).cast("B") for buffer in buffers)
+    data = b"".join(_message_arguments.readable(buffers))
     if not things:
         if flags & MSG_DONTWAIT:
             from samesock.unix.passing import send_plain

@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from weakref import ref
 
+from samesock import _message_arguments
 from samesock._errors import named_error
 from samesock.unix import ends
+from samesock.unix.ancillary import things_in
 from samesock.unix.calls import calls
 from samesock.unix.loops import LoopMethods
 
@@ -70,6 +72,10 @@ def _room(size: int, name: str) -> int:
 
 def _into(buffer: Any, nbytes: int, name: str) -> memoryview:
     view = memoryview(buffer).cast("B")
+    if view.readonly:
+        raise TypeError(
+            f"{name}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}"
+        )
     if _room(nbytes, name) > len(view):
         raise ValueError("nbytes is greater than the length of the buffer")
     return view[:nbytes] if nbytes else view
@@ -105,9 +111,9 @@ class WholeMessageMethods(LoopMethods):
     def sendmsg(
         self: Any, buffers: Iterable[Any], ancdata: Any = (), flags: int = 0, address: Any = None, /
     ) -> int:
-        if list(ancdata):
+        if things_in(ancdata):
             raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
-        message = b"".join(map(_whole, buffers))
+        message = b"".join(_message_arguments.readable(buffers))
         _end(self).send_message(self, message, flags, address)
         return len(message)
 
@@ -144,7 +150,7 @@ class WholeMessageMethods(LoopMethods):
     ) -> tuple[int, list[Any], int, Any]:
         if ancillary_size < 0:
             raise ValueError("invalid ancillary data buffer length")
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        views = _message_arguments.writable(buffers)
         message = _end(self).receive_message(self, flags)
         rest = memoryview(message.data)
         for view in views:

@@ -48,9 +48,10 @@ def _aligned(size: int) -> int:
     return -(-size // _ALIGN) * _ALIGN
 
 
-def _checked(length: int, name: str) -> int:
+def _checked(length: int, name: str, around: int) -> int:
+    """A length that leaves room for what is around the data: the sum must fit into a `socklen_t`."""
     number = operator.index(length)
-    if not 0 <= number <= _LONGEST - _HEADER.size - _ALIGN:
+    if not 0 <= number <= _LONGEST - around:
         raise OverflowError(f"{name}() argument out of range")
     return number
 
@@ -64,7 +65,7 @@ def CMSG_LEN(length: int, /) -> int:  # noqa: N802 -- the name is POSIX's
 
     References: RFC 3542, 20.3; Winsock `WSA_CMSG_LEN`.
     """
-    return _HEADER.size + _checked(length, "CMSG_LEN")
+    return _HEADER.size + _checked(length, "CMSG_LEN", _HEADER.size)
 
 
 def CMSG_SPACE(length: int, /) -> int:  # noqa: N802 -- the name is POSIX's
@@ -76,7 +77,7 @@ def CMSG_SPACE(length: int, /) -> int:  # noqa: N802 -- the name is POSIX's
 
     References: RFC 3542, 20.3; Winsock `WSA_CMSG_SPACE`.
     """
-    return _HEADER.size + _aligned(_checked(length, "CMSG_SPACE"))
+    return _HEADER.size + _aligned(_checked(length, "CMSG_SPACE", _HEADER.size + _ALIGN))
 
 
 class Kind(NamedTuple):

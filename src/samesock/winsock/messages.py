@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import ref
 
+from samesock import _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
@@ -60,11 +61,12 @@ class MessageMethods:
         """
         if ends.by_reference.get(ref(self)) is not None:
             return dispatch.MessageMethods.sendmsg(self, buffers, ancdata, flags, address)
-        views = _readable(buffers)
-        messages = _control(ancdata)
+        views = _message_arguments.readable(buffers)
+        messages = _message_arguments.control(ancdata)
         flags = operator.index(flags)
         family, stream = int(calls.family(self)), _is_stream(self)
-        target = b"" if address is None or stream else sockaddr.encode(family, address)
+        # A connected stream has no use for an address, and refuses one of the wrong kind all the same.
+        target = b"" if address is None else sockaddr.encode(family, address)
         sys.audit("socket.sendmsg", self, address)
         _check_open(self, "sendmsg()")
         if len(views) > MOST_BUFFERS:
@@ -112,7 +114,7 @@ class MessageMethods:
         if ends.by_reference.get(ref(self)) is not None:
             method: Any = getattr(dispatch.MessageMethods, "recvmsg_into", None) or _refuse
             return method(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
-        views = _writable(buffers)
+        views = _message_arguments.writable(buffers)
         if len(views) > MOST_BUFFERS:
             raise named_error(
                 "EMSGSIZE", f"recvmsg_into() of {len(views)} buffers; {MOST_BUFFERS} is the most"
@@ -259,50 +261,7 @@ def _made(sock: Any, writing: bool, flags: int, function: Callable[..., Any], *a
                 raise TimeoutError("timed out") from None
 
 
-# ---- what the program gives
-
-
-def _items(given: Any, method: str, place: int) -> list[Any]:
-    try:
-        return list(given)
-    except TypeError:
-        raise TypeError(f"{method}() argument {place} must be an iterable") from None
-
-
-def _bytes_of(item: Any) -> memoryview:
-    """The object's memory as plain bytes; `BufferError` if it lies in pieces."""
-    view = memoryview(item)
-    if not view.c_contiguous:
-        raise BufferError("memoryview: underlying buffer is not C-contiguous")
-    return view.cast("B") if view.nbytes else memoryview(b"")
-
-
-def _readable(buffers: Any) -> list[memoryview]:
-    return [_bytes_of(item) for item in _items(buffers, "sendmsg", 1)]
-
-
-def _writable(buffers: Any) -> list[memoryview]:
-    text = "recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers"
-    views = []
-    for item in _items(buffers, "recvmsg_into", 1):
-        try:
-            view = memoryview(item)
-        except TypeError:
-            raise TypeError(text) from None
-        if view.readonly or not view.c_contiguous:
-            raise TypeError(text)
-        views.append(view.cast("B") if view.nbytes else memoryview(bytearray()))
-    return views
-
-
-def _control(ancdata: Any) -> list[control.Message]:
-    messages = []
-    for item in _items(ancdata, "sendmsg", 2):
-        if not isinstance(item, tuple) or len(item) != 3:
-            raise TypeError("sendmsg() argument 2 must be an iterable of tuples (level, type, data)")
-        level, number, data = item
-        messages.append((operator.index(level), operator.index(number), bytes(_bytes_of(data))))
-    return messages
+# ---- a part of the buffers
 
 
 def _first(views: Iterable[memoryview], most: int) -> list[memoryview]:

@@ -60,6 +60,11 @@ def recv_into(sock: Any, buffer: Any, nbytes: int, flags: int) -> int:
 def room_in(buffer: Any, nbytes: int) -> memoryview:
     """The bytes of the buffer that may be filled, as recv_into counts them."""
     room = memoryview(buffer).cast("B")
+    if room.readonly:
+        # Before a datagram is taken: it would be lost.
+        raise TypeError(
+            f"recv_into() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}"
+        )
     if nbytes < 0:
         raise ValueError("negative buffersize in recv_into")
     if nbytes > len(room):

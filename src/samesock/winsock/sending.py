@@ -11,7 +11,7 @@ from __future__ import annotations
 import _socket
 from typing import Any
 
-from samesock import _errors
+from samesock import _errors, _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock.unix import ends
 from samesock.winsock.blocking import call
@@ -123,7 +123,7 @@ def _explained(sock: Any, error: OSError, tried: str) -> OSError:
 
 def _check_length(data: Any) -> None:
     """EMSGSIZE for what C would hand on with its length cut to an int."""
-    if memoryview(data).nbytes > 0x7FFFFFFF:  # INT_MAX
+    if _message_arguments.bytes_of(data).nbytes > 0x7FFFFFFF:  # INT_MAX
         raise _errors.named_error("EMSGSIZE", "sending a datagram", code=WSAEMSGSIZE)
 
 
