@@ -43,6 +43,11 @@ WINE_FELL = 125  # The launcher's exit code when Wine itself failed.
 DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
 QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
 NO_LAUNCHER = "--ignore=tests/unit/test_wine_launcher.py"  # That is the machine's own Python's business.
+# What of the tests is about the project's own tools, which one Python runs: no other session tries them again.
+TOOLS = tuple(
+    f"--ignore=tests/{name}.py"
+    for name in ("unit/test_conformance_scoring", "unit/test_cpython_runs", "docs/test_page")
+)
 CONSOLE_TESTS = ("tests/selectors", "tests/aio", "tests/fdtable")
 LATE_WARNINGS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py", "platforms/pythons.py")
@@ -198,7 +203,9 @@ def test_session(name: str, version: str, environment: dict[str, str]) -> None:
         install(session, "test", *(["apps"] if environment or version == EMULATED_ON else []))
         session.env.update(environment)
         # The leak plugin knows nothing of how a socket works, and its tests take a minute.
-        left_out = ["--ignore=tests/plugin"] if environment else []
+        left_out = ["--ignore=tests/plugin", NO_LAUNCHER] if environment else []
+        if (environment or version != EMULATED_ON) and not session.posargs:
+            left_out += TOOLS
         run_suite(session, "python", "-m", "pytest", *left_out, workers=WORKERS)
 
     tests.__doc__ = f"pytest on CPython {version}" + "".join(
@@ -225,7 +232,8 @@ def wine_session(version: str) -> None:
         patience = ("--timeout=300", "-o", "faulthandler_timeout=0")
         # There is a checkout on the path there and no wheel, so the plugin is named.
         plugin = ("-p", "samesock.pytest_plugin")
-        run_suite(session, *line, "-m", "pytest", *plugin, *patience, workers=2, external=True)
+        left_out = () if session.posargs else TOOLS
+        run_suite(session, *line, "-m", "pytest", *plugin, *patience, *left_out, workers=2, external=True)
         if not session.posargs:  # What reads the keyboard is skipped above, where there is none.
             finished[session.name] = False
             typed = (*line[:-1], "--pty", "--", "-m", "pytest", *plugin, *patience, "-q", "-m", "console")
