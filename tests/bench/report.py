@@ -37,6 +37,8 @@ lanes that are compared follow one another in turns. For sockets, each lane has 
 implementation at both ends, if nothing else is said, and several sittings, each with new processes and connections.
 Their rates are medians over all bursts; their ratios are of the medians within a sitting: the middle one, and in
 brackets the quartiles. TCP is on loopback, with TCP_NODELAY on the data path; buffers are of one size everywhere.
+Sockets and requests are measured on one core, both ends and Wine's server with them: on several, what a trip costs is
+what it takes to wake another core, and where the system puts two processes changed a rate by four within one run.
 """
 NOISE = """\
 On noise: other work on the machine comes and goes in the middle of a run. The rows named "noise" compare the standard
