@@ -177,7 +177,11 @@ def _draw_steps(axes: Axes, steps: dict[str, float]) -> None:
 
 
 def _say_ratios(rows: Figures) -> str:
-    return "; ".join(f"{row['what']}: {float(row['ratio']):.2f} of {row['theirs']}" for row in rows)
+    said = []
+    for row in rows:
+        other = f" of {row['theirs']}" if "theirs" in row else ""  # Some say both in what they are called.
+        said.append(f"{row['what']}: {float(row['ratio']):.2f}{other}")
+    return "; ".join(said)
 
 
 def _say_growth(lines: dict[str, list[tuple[int, float]]]) -> str:

@@ -13,7 +13,7 @@ from _generate import pictures
 
 RATIOS = [
     {"what": "ping-pong", "theirs": "socket", "ratio": 0.5, "quartiles": [0.4, 0.6], "target": 0.9},
-    {"what": "noise: itself", "theirs": "socket", "ratio": 1.1, "quartiles": [1.0, 1.2], "target": None},
+    {"what": "noise: itself", "ratio": 1.1, "quartiles": [1.0, 1.2], "target": None},
 ]
 GROWTH = [
     {
