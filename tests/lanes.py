@@ -1,13 +1,14 @@
 """Several sessions of nox at once, each with what it starts on one core of the machine.
 
 The tests start processes and wait for them, and under Wine every call of the system is a question to another process.
-Waking one that sleeps on another core is dear on a virtual machine: under Wine a Python that imports samesock took
-0.6 to 0.9 s to start on one core, and 1.5 to 2.0 s where two were free to choose from, in turns. So the
-way to use all cores is a session on each. What must never be put here: what the sessions do.
+Waking one that sleeps on another core is dear on a virtual machine: under Wine a Python that imports samesock took 0.6
+to 0.9 s to start on one core, and 1.5 to 2.0 s where two were free to choose from, in turns. So the way to use all
+cores is a session on each. What must never be put here: what the sessions do.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -24,7 +25,7 @@ def run_in_lanes(
     """Run each session by a nox of its own, in this order as cores come free; print what each said once it is over.
 
     By session: whether it was content, and what it said of itself: the lines that begin with its name. The longest
-    should come first.
+    should come first. After Ctrl+C, which reaches those that run as well, no other is begun.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in sessions:
@@ -60,8 +61,15 @@ def run_in_lanes(
                 print(f"---- {name}", done.stdout, sep="\n", flush=True)
 
     lanes = [threading.Thread(target=lane, args=[core]) for core in cores[: len(sessions)]]
-    for one in lanes:
-        one.start()
-    for one in lanes:
-        one.join()
+    try:
+        for one in lanes:
+            one.start()
+        for one in lanes:
+            while one.is_alive():
+                one.join(1)  # Without a time-out it would not hear of Ctrl+C on Windows.
+    except KeyboardInterrupt:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting.get_nowait()
+        raise
     return results

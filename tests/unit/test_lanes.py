@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,6 +69,34 @@ def test_a_session_stays_on_one_core(started: list[Any]) -> None:
     assert all(len(one.cores) == 1 and one.cores <= before for one in started)
     of_lanes = {one.thread: one.cores for one in started}
     assert len({frozenset(cores) for cores in of_lanes.values()}) == len(of_lanes)
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "pthread_kill"), reason="this system has no signal that a test could send itself"
+)
+def test_ctrl_c_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After Ctrl+C the sessions that run come to their end, and no other is begun."""
+    begun: list[str] = []
+    told = threading.Event()
+
+    def run(line: list[str], **_: Any) -> Any:
+        begun.append(line[line.index("--session") + 1])
+        if begun[0] == begun[-1]:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert told.wait(30)
+        return SimpleNamespace(returncode=130, stdout="")
+
+    monkeypatch.setattr(lanes, "subprocess", SimpleNamespace(run=run, **_constants()))
+    cores = os.cpu_count() or 1
+    names = [f"{number}" for number in range(3 * cores)]
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        lanes.run_in_lanes(names, [], {})
+    told.set()
+    deadline = time.monotonic() + 30
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert 0 < len(begun) <= cores
 
 
 def test_the_last_line_counts_every_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
