@@ -47,6 +47,9 @@ ended = _Ended()
 """Sockets whose blocked calls are to end, and the name of the errno with which they do; `END_OF_STREAM` after one's own
 shutdown, for reading."""
 
+marks: dict[Any, str] = ended.data  # type: ignore[attr-defined]
+"""What is in `ended`: to ask this one whether there is anything costs a tenth."""
+
 HAND_OVER_SECONDS = 1.0
 """How long the closing thread waits for the others. After it, the last of them closes the number."""
 
@@ -54,7 +57,7 @@ _GRACE_SECONDS = 0.02
 """Between the shutdown and the close: a thread on its way into recv(2) has its number in a register already, and one
 whose poll(2) was ended has still to call recv(2) (with 1 ms, one of 140 got EBADF on a busy machine)."""
 
-_orphans: dict[Any, int] = {}
+orphans: dict[Any, int] = {}
 """The numbers of closed sockets that a thread is still in a call of, by the socket."""
 
 
@@ -135,7 +138,8 @@ def leave(sock: Any) -> None:
     me = get_ident()
     if readers.get(me) is None:
         readers.pop(me, None)
-    _close_if_last(sock)
+    if orphans:
+        close_if_last(sock)
 
 
 def leave_writing(sock: Any) -> None:
@@ -143,12 +147,14 @@ def leave_writing(sock: Any) -> None:
     me = get_ident()
     if writers.get(me) is None:
         writers.pop(me, None)
-    _close_if_last(sock)
+    if orphans:
+        close_if_last(sock)
 
 
-def _close_if_last(sock: Any) -> None:
-    if _orphans and sock in _orphans and not others_in(sock):
-        number = _orphans.pop(sock, None)
+def close_if_last(sock: Any) -> None:
+    """After a call: close what the socket's closer left to the last thread that leaves it."""
+    if sock in orphans and not others_in(sock):
+        number = orphans.pop(sock, None)
         if number is not None:
             _socket.close(number)
 
@@ -182,9 +188,9 @@ def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
     strike(sock, tries)
     while others_in(sock):
         if time.monotonic() >= give_up:
-            _orphans[sock] = _socket.socket.detach(sock)
+            orphans[sock] = _socket.socket.detach(sock)
             if not others_in(sock):  # it left in between, and saw no orphan
-                _close_if_last(sock)
+                close_if_last(sock)
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.02)

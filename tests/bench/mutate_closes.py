@@ -37,7 +37,7 @@ WHOLE_SECONDS = 3000
 CLOSING = (
     "close",
     "_real_close",
-    "_close_if_last",
+    "close_if_last",
     "_close_pipe",
     "close_number",
     "CloseHandle",

@@ -125,9 +125,9 @@ class Net:
         raise AssertionError("the queue has no end")
 
     def call(self, name: str, timeout: float | None = None) -> tuple[Any, Callable[[], Any]]:
-        """A socket, and a call of it that blocks: `accept`, `recv`, `recv_into`, `sendall`, `connect`; `tcp` or
-        `unix` behind it. A connect that was cut short stays under way: each of them gets a socket of its own, the
-        first one the socket that is returned."""
+        """A socket, and a call of it that blocks: `accept`, `recv`, `recv_into`, `recvmsg`, `sendall`, `sendmsg` or
+        `connect`, with `tcp` or `unix` behind it. A connect that was cut short stays under way: each of them gets a
+        socket of its own, the first one the socket that is returned."""
         method, _, family = name.partition(" ")
         if method == "connect":
             listener = self.full(family)
@@ -148,6 +148,10 @@ class Net:
             return sock, lambda: sock.recv(1)
         if method == "recv_into":
             return sock, lambda: sock.recv_into(bytearray(1))
+        if method == "recvmsg":
+            return sock, lambda: sock.recvmsg(1)
+        if method == "sendmsg":
+            return sock, lambda: sock.sendmsg([MUCH, MUCH])
         return sock, lambda: sock.sendall(MUCH)
 
     def queue_answers(self) -> bool:

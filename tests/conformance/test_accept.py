@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_only_a_listener_accepts(inet):
     assert blocking_errno(sock, "accept") == errno.EINVAL
     sock.bind((inet.host, 0))
     assert blocking_errno(sock, "accept") == errno.EINVAL
+
+
+def test_only_a_listener_waits(inet):
+    """accept(2): EINVAL at once for a socket that does not listen: a time-out is not waited for."""
+    sock = inet.tcp()
+    sock.bind((inet.host, 0))
+    sock.settimeout(30)
+    start = time.monotonic()
+    with pytest.raises(OSError) as caught:
+        sock.accept()
+    assert caught.value.errno == errno.EINVAL
+    assert time.monotonic() - start < 10
 
 
 def test_a_connected_socket_does_not_accept(inet):

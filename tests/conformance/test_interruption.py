@@ -20,6 +20,11 @@ CALLS = [
     for family in ("tcp", "unix")
     for method in ("accept", "recv", "recv_into", "sendall", "connect")
 ]
+MESSAGES = [
+    pytest.param(f"{method} {family}", marks=pytest.mark.needs(method))
+    for family in ("tcp", "unix")
+    for method in ("recvmsg", "sendmsg")
+]
 
 
 @pytest.fixture
@@ -31,12 +36,12 @@ def made(net, socket_dir):
 
 
 @pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", CALLS + MESSAGES)
 def test_ctrl_c_ends_the_call(made: Net, name: str, timeout: float | None) -> None:
     """signal(7): Ctrl+C ends a call that blocks in the main thread, three times in a row, with KeyboardInterrupt."""
     if timeout and name == "connect unix" and made.queue_answers():
         pytest.skip("unix-stream: a kernel whose full queue answers EAGAIN to a socket with a time-out")
-    if timeout and name.startswith("sendall"):
+    if timeout and name.startswith("send"):
         pytest.skip("wake: with a time-out a kernel may take whole what it takes at all, and nothing blocks")
     _, call = made.call(name, timeout)
     for _ in range(3):
@@ -47,11 +52,16 @@ def test_ctrl_c_ends_the_call(made: Net, name: str, timeout: float | None) -> No
         assert seconds < 2, f"it took {seconds:.3f} s"
 
 
-def test_ctrl_c_ends_small_sends(made: Net) -> None:
-    """signal(7): Ctrl+C ends a small send(2) that blocks because the peer has stopped reading."""
-    one, _ = made.connection()
-    with pressed_after(0.1), pytest.raises(KeyboardInterrupt):
-        one.recv(1)
+@pytest.mark.parametrize("before", ["a recv that was ended", "a recv that was answered", "nothing"])
+def test_ctrl_c_ends_small_sends(made: Net, before: str) -> None:
+    """signal(7): Ctrl+C ends a small send(2) that blocks because the peer has stopped reading, whatever came before."""
+    one, other = made.connection()
+    if before == "a recv that was ended":
+        with pressed_after(0.1), pytest.raises(KeyboardInterrupt):
+            one.recv(1)
+    elif before == "a recv that was answered":
+        with pressed_after(0.1, lambda: other.send(b"x")):
+            assert one.recv(1) == b"x"
     one.settimeout(0.5)
     with pytest.raises(TimeoutError):
         while True:

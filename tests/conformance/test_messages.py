@@ -299,6 +299,12 @@ def test_recvmsg_without_a_connection(inet):
     assert blocking_errno(inet.tcp(), "recvmsg", 1) == errno.ENOTCONN
 
 
+@sending
+def test_sendmsg_without_a_connection(inet):
+    """sendmsg(2): ENOTCONN or EPIPE for a stream socket that is not connected."""
+    assert blocking_errno(inet.tcp(), "sendmsg", [b"x"]) in (errno.ENOTCONN, errno.EPIPE)
+
+
 @receiving
 def test_recvmsg_after_a_reset(inet):
     """recvmsg(2): ECONNRESET after the peer has reset the connection."""

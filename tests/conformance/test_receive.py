@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import select
+import time
 
 import pytest
 
@@ -198,6 +199,18 @@ def test_recvfrom_of_a_stream(inet):
 def test_no_connection(inet):
     """recv(2): ENOTCONN for a stream socket that is not connected."""
     assert blocking_errno(inet.tcp(), "recv", 1) == errno.ENOTCONN
+
+
+@pytest.mark.parametrize("timeout", [0, 30], ids=["non-blocking", "time-out"])
+def test_no_connection_is_told_at_once(inet, timeout):
+    """recv(2): ENOTCONN for an unconnected stream in every mode: a time-out is not waited for."""
+    sock = inet.tcp()
+    sock.settimeout(timeout)
+    start = time.monotonic()
+    with pytest.raises(OSError) as caught:
+        sock.recv(1)
+    assert caught.value.errno == errno.ENOTCONN
+    assert time.monotonic() - start < 10
 
 
 def test_a_closed_socket(inet):

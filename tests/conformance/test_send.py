@@ -6,6 +6,7 @@ import array
 import errno
 import io
 import select
+import time
 
 import pytest
 
@@ -144,6 +145,18 @@ def test_sending_without_a_connection(inet):
     """send(2): ENOTCONN or EPIPE for a stream socket that is not connected."""
     assert blocking_errno(inet.tcp(), "send", b"x") in (errno.ENOTCONN, errno.EPIPE)
     assert blocking_errno(inet.tcp(), "sendall", b"x") in (errno.ENOTCONN, errno.EPIPE)
+
+
+@pytest.mark.parametrize("name", ["send", "sendall"])
+def test_sending_without_a_connection_and_a_time_out(inet, name):
+    """send(2): ENOTCONN or EPIPE at once for an unconnected stream: a time-out is not waited for."""
+    sock = inet.tcp()
+    sock.settimeout(30)
+    start = time.monotonic()
+    with pytest.raises(OSError) as caught:
+        getattr(sock, name)(b"x")
+    assert caught.value.errno in (errno.ENOTCONN, errno.EPIPE)
+    assert time.monotonic() - start < 10
 
 
 def test_sending_from_a_closed_socket(inet):

@@ -62,7 +62,7 @@ def test_a_cancelled_read_of_a_woken_socket(sock: socket.socket) -> None:
     _waking.ended[sock] = "ECONNABORTED"
     function = scripted("recv", failing(995))
     with pytest.raises(ConnectionAbortedError, match="recv"):
-        blocking._reading_has_ended(failing(995), sock, function)
+        blocking.reading_has_ended(failing(995), sock, function)
 
 
 def test_a_bare_socket_is_asked_about(sock: socket.socket) -> None:
@@ -241,7 +241,7 @@ def test_a_frame_closes_what_it_was_left(monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.setattr(_waking._socket, "close", closed.append)
 
     def late(sock: Any, *_: Any) -> int:
-        _waking._orphans[sock] = 4711
+        _waking.orphans[sock] = 4711
         return 1
 
     late.__name__ = name

@@ -167,7 +167,7 @@ def test_the_last_caller_leaves_in_between(monkeypatch: pytest.MonkeyPatch) -> N
     _waking.wake(sock, lambda *_: None)
     assert not fd.is_open(number)
     assert sock.fileno() == -1
-    assert not _waking._orphans
+    assert not _waking.orphans
 
 
 # ---- the emulation

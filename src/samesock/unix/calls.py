@@ -31,6 +31,8 @@ class Calls:
         self.gettimeout: Callable[..., float | None] = base.gettimeout
         self.settimeout: Callable[..., None] = base.settimeout
         self.send: Callable[..., int] = base.send
+        self.send_waiting: Callable[..., int] = base.send
+        """For a send that may wait without end: `samesock.winsock` puts its own here, which Ctrl+C ends."""
         self.recv: Callable[..., bytes] = base.recv
         self.recvfrom: Callable[..., tuple[bytes, Any]] = base.recvfrom
         self.recvfrom_into: Callable[..., tuple[int, Any]] = base.recvfrom_into

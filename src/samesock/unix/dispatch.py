@@ -340,7 +340,7 @@ def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> 
             from samesock.unix.passing import send_plain
 
             return send_plain(sock, data, flags)
-        return int(calls.send(sock, data, flags))
+        return int(calls.send_waiting(sock, data, flags))
     end.getpeername(sock)  # ENOTCONN
     passage = _passage_of(sock, end)
     if passage is None:
@@ -361,6 +361,8 @@ def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tu
         raise ValueError("negative buffer size in recvmsg()")
     passage = _passage_of(sock, end)
     if passage is None:
+        if calls.type(sock) == _socket.SOCK_STREAM:
+            end.getpeername(sock)  # ENOTCONN
         from samesock.unix.passing import receive_plain
 
         return receive_plain(sock, size, flags), [], 0

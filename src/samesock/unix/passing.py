@@ -393,14 +393,17 @@ def send_plain(sock: _socket.socket, data: bytes, flags: int, *, begun: bool = F
     tells that a part was sent, and the next call meets the error.
     """
     if not begun and (_DONTWAIT or not flags & MSG_DONTWAIT):
-        return calls.send(sock, data, flags)
+        return calls.send_waiting(sock, data, flags)
     asks = not _DONTWAIT and bool(flags & MSG_DONTWAIT)
     view, sent = memoryview(data), 0
     while sent < len(view):
         if asks and not system.wait((), (calls.fileno(sock),), 0.0):
             break
         try:
-            sent += calls.send(sock, view[sent : sent + _PIECE] if asks else view[sent:], _known(flags))
+            if asks:
+                sent += calls.send(sock, view[sent : sent + _PIECE], _known(flags))
+            else:
+                sent += calls.send_waiting(sock, view[sent:], _known(flags))
         except OSError:
             if sent or begun:
                 break

@@ -14,13 +14,18 @@ which on Linux are the kernel's, so the conformance suite runs this package over
 
 from __future__ import annotations
 
+import _socket
+
 
 def method_classes() -> list[type]:
     """The classes of methods, in the order in which `samesock.socket` inherits them."""
+    from samesock.unix.calls import calls as unix_calls
     from samesock.winsock.addresses import AddressMethods
     from samesock.winsock.data import DataMethods
     from samesock.winsock.ending import EndingMethods
     from samesock.winsock.messages import MessageMethods
     from samesock.winsock.options import OptionMethods
 
+    if hasattr(_socket.socket, "share"):
+        unix_calls.send_waiting = DataMethods.send
     return [AddressMethods, DataMethods, MessageMethods, OptionMethods, EndingMethods]

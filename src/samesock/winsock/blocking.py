@@ -8,7 +8,9 @@ does.
 A call of a socket without a time-out is C's own, written into `_waking`'s lists meanwhile. With a time-out C would
 wait in select(), which nothing ends: there the wait is ours (`system.wait`), and C's call comes after it. A cancelled
 read has taken nothing and is made again (PEP 475). A cancelled write has sent nobody knows how much: the main
-thread's go through `pending`, which is never cancelled unless an exception leaves it.
+thread's go through `pending`, which is never cancelled unless an exception leaves it. A failure is dealt with where it
+is caught and kept in no variable: it would keep the frame alive, and the socket with it, until the garbage collector
+comes.
 """
 
 from __future__ import annotations
@@ -20,14 +22,18 @@ import time
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final
+from weakref import WeakSet
 
 from samesock import _errors, _waking
 from samesock.backend import system
 from samesock.winsock import pending
 from samesock.winsock.calls import calls
+from samesock.winsock.failing import WSAEINVAL, WSAENOTCONN, has_no_peer, is_listening
 from samesock.winsock.interrupting import interrupter, may_block_now
 
-_SMALL: Final = 4096  # bytes: a send that any buffer takes at once, unless the peer has long stopped reading
+SMALL: Final = 4096
+"""Bytes of a send that any buffer takes at once, unless the peer has long stopped reading."""
+_LOOK_SECONDS: Final = 0.02
 _CANCELLED: Final = 995  # ERROR_OPERATION_ABORTED
 _SHUT_DOWN: Final = (
     10058  # WSAESHUTDOWN: what a read of Winsock's gives where BSD's gives the end of the stream
@@ -42,9 +48,13 @@ _END: Final[dict[str, Any]] = {
 }
 """What C's calls give at the end of the stream. Any other raises WSAESHUTDOWN for it, as Winsock does."""
 
+under_way: WeakSet[Any] = WeakSet()
+"""Sockets whose connect goes on after its call."""
+
 _readers = _waking.readers
 _writers = _waking.writers
 _ended = _waking.ended
+_marks = _waking.marks
 _Nested = _waking.Nested
 _leave = _waking.leave
 _leave_writing = _waking.leave_writing
@@ -66,7 +76,7 @@ def plain(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
 
 def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     """The same for one that waits until something has come: what it does is undone when it is cancelled."""
-    if _ended:
+    if _marks:
         _waking.check(sock, _tried(function))
     timeout = calls.gettimeout(sock)
     if timeout is not None:
@@ -84,15 +94,14 @@ def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         try:
             return function(sock, *arguments)
         except OSError as failure:
-            error = failure
+            if reading_has_ended(failure, sock, function):
+                return _END[_name(function)]
         finally:
             _readers[me] = outer
             _leave(sock)
             if interrupter.striking or interrupter.queued:
                 interrupter.let_pass(me)
         # A handler of Ctrl+C has run by now, or does when the loop turns: then its exception is the answer.
-        if _reading_has_ended(error, sock, function):
-            return _END[_name(function)]
 
 
 def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None, arguments: Any) -> Any:
@@ -107,21 +116,20 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
         )
         try:
             if not _is_shut(sock):
-                _wait(sock, deadline, writing=False)
+                _wait(sock, deadline, function, writing=False)
                 if _is_shut(sock):
                     continue
             elif not system.wait([calls.fileno(sock)], [], 0.0):
                 raise _errors.error(_SHUT_DOWN, _tried(function))
             return function(sock, *arguments)
         except OSError as failure:
-            error = failure
+            if reading_has_ended(failure, sock, function):
+                return _END[_name(function)]
         finally:
             _readers[me] = outer
             _leave(sock)
             if interrupter.striking or interrupter.queued:
                 interrupter.let_pass(me)
-        if _reading_has_ended(error, sock, function):
-            return _END[_name(function)]
 
 
 def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
@@ -139,7 +147,7 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         if me != interrupter.main:
             return function(sock, *arguments)
         if name in ("send", "sendall"):
-            if len(arguments[0]) <= _SMALL and _ctrl_c_raises():
+            if len(arguments[0]) <= SMALL and _ctrl_c_raises():
                 # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
                 # whose exception leaves then.
                 interrupter.writing = [sock]
@@ -147,12 +155,12 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
             sent = pending.send(calls.fileno(sock), *arguments)
             return sent if name == "send" else None
         # A datagram, or a message: with room for it, it is not waited for.
-        _wait(sock, None, writing=True)
+        _wait(sock, None, function, writing=True)
         if interrupter.queued:
             interrupter.settle()
         return function(sock, *arguments)
     except OSError as failure:
-        error = failure
+        raise writing_failed(failure, sock, function) from None
     finally:
         _writers[me] = outer
         _leave_writing(sock)
@@ -160,9 +168,6 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
             interrupter.writing = None
             if interrupter.queued:
                 interrupter.let_pass(me)
-    if getattr(error, "winerror", None) == _CANCELLED:
-        raise _cut(sock, function) from None
-    raise _translated(error, function, sock) from None
 
 
 def _ctrl_c_raises() -> bool:
@@ -184,7 +189,7 @@ def _write_in_time(
     _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
         while True:
-            _wait(sock, deadline, writing=True)
+            _wait(sock, deadline, function, writing=True)
             if rest is None:
                 return function(sock, *arguments)
             sent = calls.send(sock, rest, *arguments[1:])
@@ -218,7 +223,7 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
         try:
             code = calls.connect_ex(sock, address)
             if code in _UNDER_WAY:
-                _wait(sock, deadline, writing=True)
+                _wait(sock, deadline, None, writing=True)
                 _waking.check(sock, "connect()")
                 code = calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
         finally:
@@ -235,9 +240,12 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
         _leave(sock)
         if interrupter.queued:
             interrupter.let_pass(me)
-    if wants_number and error.errno is not None:
-        return error.errno
-    raise error
+    try:
+        if wants_number and error.errno is not None:
+            return error.errno
+        raise error
+    finally:
+        del error
 
 
 def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
@@ -258,15 +266,35 @@ def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
             interrupter.let_pass(me)
 
 
-def _wait(sock: Any, deadline: float | None, *, writing: bool) -> None:
-    """Until C's call would not block. `TimeoutError` when it is too late; for a closed socket C's call tells."""
+def _wait(sock: Any, deadline: float | None, function: Callable[..., Any] | None, *, writing: bool) -> None:
+    """Until C's call would not block. `TimeoutError` when it is too late; for a closed socket C's call tells.
+
+    With a function, also until it is seen that it can only fail. A BSD says that such a socket is ready; Winsock never
+    does. It is looked at after a while, so that a connection at work pays nothing for it.
+    """
     number = calls.fileno(sock)
     if number < 0:
         return
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
     reading, written = ([], [number]) if writing else ([number], [])
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    if function is not None and (left is None or left > _LOOK_SECONDS):
+        if system.wait(reading, written, _LOOK_SECONDS):
+            return
+        _check_state(sock, function)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
     if not system.wait(reading, written, left):
         raise TimeoutError("timed out")
+
+
+def _check_state(sock: Any, function: Callable[..., Any]) -> None:
+    """Raise what a BSD answers at once to a call that waits in vain, on a stream without a peer or no listener."""
+    if calls.type(sock) != _socket.SOCK_STREAM or sock in under_way:
+        return
+    if _name(function) in ("_accept", "accept"):
+        if not is_listening(sock):
+            raise _errors.error(WSAEINVAL, _tried(function))
+    elif has_no_peer(sock):
+        raise _errors.error(WSAENOTCONN, _tried(function))
 
 
 def _is_shut(sock: Any) -> bool:
@@ -274,14 +302,17 @@ def _is_shut(sock: Any) -> bool:
     return bool(_ended) and _ended.get(sock) == _waking.END_OF_STREAM
 
 
-def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]) -> bool:
+def reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]) -> bool:
     """Whether the call is to give the end of the stream, as after one's own shutdown; False to make it again. Raises
     what ends it else."""
     code = getattr(failure, "winerror", None)
     if code == _SHUT_DOWN and _name(function) in _END:
         return True
     if code != _CANCELLED:
-        raise _translated(failure, function, sock) from None
+        try:
+            raise _translated(failure, function, sock) from None
+        finally:
+            del failure
     if get_ident() == interrupter.main:
         interrupter.cancelled += 1
     if _ended.get(sock) == _waking.END_OF_STREAM:
@@ -290,6 +321,13 @@ def _reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any]
         raise _errors.error(_SHUT_DOWN, _tried(function)) from None
     _waking.check(sock, _tried(function))
     return False
+
+
+def writing_failed(failure: OSError, sock: Any, function: Callable[..., Any]) -> OSError:
+    """The exception for a write that failed."""
+    if getattr(failure, "winerror", None) == _CANCELLED:
+        return _cut(sock, function)
+    return _translated(failure, function, sock)
 
 
 def _cut(sock: Any, function: Callable[..., Any]) -> OSError:

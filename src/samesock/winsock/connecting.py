@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import _socket
 from typing import Any
-from weakref import WeakSet
 
 from samesock import _errors
-from samesock.winsock.blocking import call
+from samesock.winsock.blocking import call, under_way
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
     WSAEADDRNOTAVAIL,
@@ -30,12 +29,10 @@ WSAEALREADY = 10037
 _LOOPBACK = {_socket.AF_INET: "127.0.0.1", _socket.AF_INET6: "::1"}
 _WILDCARD = {_socket.AF_INET: "0.0.0.0", _socket.AF_INET6: "::"}
 
-_under_way: WeakSet[Any] = WeakSet()
-
 
 def connect(sock: Any, address: Any) -> None:
     """Connect, as BSD does; the error's message names the address."""
-    if sock in _under_way:
+    if sock in under_way:
         _look(sock, address)
         return
     target = reachable(sock, address)
@@ -46,7 +43,7 @@ def connect(sock: Any, address: Any) -> None:
         call(calls.connect, sock, target)
     except TimeoutError as error:
         if error.errno is None:
-            _under_way.add(sock)  # the program has stopped waiting for it, and the system has not
+            under_way.add(sock)  # the program has stopped waiting for it, and the system has not
         raise told(sock, error, f"connecting to {address!r}") from None
     except OSError as error:
         raise _failed(sock, address, error) from None
@@ -62,7 +59,7 @@ def disconnect(sock: Any) -> None:
 
 def check_settled(sock: Any) -> None:
     """Nothing, or ENOTCONN's exception while a connect is under way."""
-    if sock in _under_way and not call(settled, sock, 0):
+    if sock in under_way and not call(settled, sock, 0):
         raise _errors.named_error("ENOTCONN", "a connect is under way")
 
 
@@ -95,7 +92,7 @@ def _look(sock: Any, address: Any) -> None:
         raise told(sock, error, tried) from None
     if not is_settled:
         raise _errors.named_error("EALREADY", tried, code=WSAEALREADY)
-    _under_way.discard(sock)
+    under_way.discard(sock)
     if code < _errors.WINSOCK:
         calls.connect_ex(
             sock, address
@@ -109,7 +106,7 @@ def _failed(sock: Any, address: Any, error: OSError) -> OSError:
     tried = f"connecting to {address!r}"
     code = code_of(error)
     if isinstance(error, BlockingIOError):
-        _under_way.add(sock)
+        under_way.add(sock)
         if code == WSAEWOULDBLOCK:
             return _errors.named_error("EINPROGRESS", tried, code=code)
     elif code == WSAEINVAL and is_listening(sock):

@@ -12,7 +12,7 @@ import errno
 from typing import Any
 
 from samesock import _errors
-from samesock.unix import End
+from samesock.unix import End, ends
 from samesock.winsock.calls import calls
 
 WSAEBADF = 10009
@@ -79,6 +79,16 @@ def is_connected(sock: Any) -> bool:
     except OSError:
         return False
     return True
+
+
+def has_no_peer(sock: Any) -> bool:
+    """Whether the system says so of a stream; a socket that it cannot be asked about may have one."""
+    end = ends.get(sock)
+    try:
+        (calls if end is None else end).getpeername(sock)
+    except OSError as error:
+        return code_of(error) == WSAENOTCONN or error.errno == errno.ENOTCONN
+    return False
 
 
 def is_listening(sock: Any) -> bool:

@@ -108,21 +108,25 @@ class Interrupter:
         """Cut a small send that is still blocked after a while; its frame lets the exception of Ctrl+C out.
 
         One that began just after Ctrl+C was dealt with looks the same. It is cut only if it blocks so long, and then
-        raises ECONNABORTED: nothing is sent twice.
+        raises ECONNABORTED: nothing is sent twice. Wine waits for a send where nothing that is queued runs, so that
+        `CancelIoEx` is what ends it there: other threads' reads of the socket are made again, and where others send on
+        it, too, it goes on until they are done.
         """
         token = self.writing
         end = time.monotonic() + _WRITE_SECONDS
         while token is not None and self.writing is token and time.monotonic() < end:
             time.sleep(0.005)
-        for _ in range(_STRIKES):
+        for strike in range(_STRIKES):
             with self._lock:
                 if token is None or self.writing is not token:
                     return
                 number = calls.fileno(token[0])
-                if number >= 0:
+                if number >= 0 and strike < _FIRST_OF_CANCEL_IO_EX:
                     self.queued = True
                     kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
-            time.sleep(_PAUSES[-1])
+                elif number >= 0 and set(_waking.writers_of(token[0])) <= {self.main}:
+                    kernel32_waits.CancelIoEx(number, None)
+            time.sleep(_PAUSES[min(strike, len(_PAUSES) - 1)])
 
     def _let_others_see(self) -> None:
         """Before the event is reset: the interpreter's own input() looks at it up to 10 ms after its read was ended.

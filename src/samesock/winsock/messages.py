@@ -11,6 +11,7 @@ import _socket
 import operator
 import sys
 import time
+from _thread import get_ident
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import ref
@@ -22,6 +23,8 @@ from samesock.unix import dispatch, ends
 from samesock.winsock import beside, blocking, control, sockaddr, waiting
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import is_connected
+from samesock.winsock.interrupting import interrupter
+from samesock.winsock.sending import failed
 
 MOST_BUFFERS: Final = 1024
 """POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
@@ -158,21 +161,39 @@ def _sent_message(sock: Any, views: list[memoryview], encoded: bytes, flags: int
 def _sent_down_the_stream(sock: Any, views: list[memoryview], flags: int) -> int:
     """Send down a stream: all of it if the socket waits, a piece else, as BSD does.
 
-    What waits is sent by pieces, so that Ctrl+C has its turn between two of them. An error after the first piece is
-    the next call's.
+    An error after the first piece is the next call's.
     """
     plain = flags & ~_OURS
     whole = calls.gettimeout(sock) is None and not flags & MSG_DONTWAIT
+    if whole and get_ident() == interrupter.main and not interrupter.signals_do_it:
+        return _sent_by_the_main_thread(sock, views, plain)
     if flags & MSG_DONTWAIT and calls.gettimeout(sock) != 0:
         views = _first(views, DONTWAIT_PIECE)
     total = sum(view.nbytes for view in views)
-    sent: int = _made(sock, True, flags, calls.send_vector, _first(views, PIECE), plain)
+    try:
+        sent: int = _made(sock, True, flags, calls.send_vector, _first(views, PIECE), plain)
+    except OSError as error:
+        raise failed(sock, error) from None
     while whole and 0 < sent < total:
         try:
             rest = _first(_behind(views, sent), PIECE)
             sent += _made(sock, True, flags, calls.send_vector, rest, plain)
         except OSError:
             break
+    return sent
+
+
+def _sent_by_the_main_thread(sock: Any, views: list[memoryview], flags: int) -> int:
+    """The same by send(), which Ctrl+C can end without loss: what is small is joined, what is big goes as it is."""
+    sent = 0
+    if sum(view.nbytes for view in views) <= PIECE:
+        views = [memoryview(b"".join(views))]
+    try:
+        for view in views:
+            sent += blocking.write(calls.send, sock, view if view.nbytes > PIECE else view.tobytes(), flags)
+    except OSError as error:
+        if not sent:
+            raise failed(sock, error) from None
     return sent
 
 

@@ -78,6 +78,8 @@ def sendto(sock: Any, data: Any, *where: Any) -> int:
     try:
         if flags & MSG_DONTWAIT:
             return _now(sock, data, rest, target)
+        if not is_datagram:  # which the address means nothing to: Ctrl+C can end this one without loss
+            return call(calls.send, sock, data, rest)  # type: ignore[no-any-return]
         return call(calls.sendto, sock, data, rest, target)  # type: ignore[no-any-return]
     except OSError as error:
         code = code_of(error)
@@ -100,7 +102,10 @@ def again(sock: Any, error: OSError, data: Any, flags: int = 0) -> int:
         view = memoryview(data).cast("B")
         if len(view) > _PIECE:
             return call(calls.send, sock, view[:_PIECE], flags)  # type: ignore[no-any-return]
-    raise failed(sock, error) from None
+    try:
+        raise failed(sock, error) from None
+    finally:
+        del error  # it would keep this frame alive
 
 
 def failed(sock: Any, error: OSError) -> OSError:
