@@ -173,7 +173,7 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
 def _ctrl_c_raises() -> bool:
     """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
     return (
-        interrupter.ready
+        interrupter.is_ready()
         and not interrupter.queued
         and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )

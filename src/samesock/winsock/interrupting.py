@@ -6,7 +6,8 @@ itself cancel the call: Winsock waits alertably (MSDN says so of recv, accept an
 sendall of another thread on the same socket goes on (seen under Wine). Where that does not take, `CancelIoEx` follows,
 unless it would hit others. The frame around the call (`blocking`) makes the call again, or lets KeyboardInterrupt out.
 
-The thread is started when the main thread is about to block for the first time. It is `_thread`'s: no object of
+The thread is started when the main thread is about to block for the first time, or has made a few calls that might
+have: to find out for each of them whether it would costs more than the thread. It is `_thread`'s: no object of
 `threading`, so that a program that looks at its threads sees its own. What must never be put here: what a cancelled
 call means.
 """
@@ -28,6 +29,8 @@ from samesock.winsock.calls import calls
 
 _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 _FIRST_OF_CANCEL_IO_EX: Final = 4
+_SPARED: Final = 3
+"""So many calls of the main thread are made the slow way before the thread is started: a program may make no more."""
 _STRIKES: Final = 40
 """After so many the call is left alone: it is in something that nothing cancels, such as a name's resolution."""
 _WRITE_SECONDS: Final = 0.04
@@ -51,6 +54,7 @@ class Interrupter:
         """The socket of a small send that the main thread is in, in a list that is this call's alone."""
         self.queued: bool = False
         """Whether a `CancelIo` may still be queued for the main thread."""
+        self._spared = 0
         self._lock = _thread.allocate_lock()
         self._thread = 0
         self._cancel_io: Any = None
@@ -70,6 +74,14 @@ class Interrupter:
             _thread.start_new_thread(self._watch, (event,))
             self.ready = True
         return True
+
+    def is_ready(self) -> bool:
+        """Whether the thread is there, for a call that will hardly block; the fourth one starts it."""
+        if not self.ready and self._spared >= 0:
+            self._spared += 1
+            if self._spared > _SPARED and not self.prepare():
+                self._spared = -1
+        return self.ready
 
     def settle(self) -> None:
         """In the main thread, before a write that must not be cut: what is still queued for it runs now."""
@@ -177,7 +189,9 @@ interrupter: Interrupter = Interrupter()
 def may_block_now(sock: Any) -> bool:
     """Whether a read of the main thread that has no time-out is safe to make: it will not block, or Ctrl+C ends it."""
     number = calls.fileno(sock)
-    return number < 0 or bool(system.wait([number], [], 0.0)) or interrupter.prepare()
+    return (
+        number < 0 or interrupter.is_ready() or bool(system.wait([number], [], 0.0)) or interrupter.prepare()
+    )
 
 
 def prepare_to_block(sock: Any) -> None:

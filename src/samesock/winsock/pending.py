@@ -52,6 +52,7 @@ class _Memory:
         self.to_bytes = ctypes.byref(self.bytes)
         self.to_buffer = ctypes.byref(self.buffer)
         self.to_sent = ctypes.byref(self.sent)
+        self.to_handles = ctypes.byref(self.handles)
 
     def __del__(self) -> None:
         event, self.event = self.event, 0
@@ -118,6 +119,8 @@ def _send(number: int, memory: _Memory, buffer: Any, flags: int) -> int:
             raise _errors.error(code, "send()")
         while memory.status.value == _STATUS_PENDING:
             _wait(memory)
+        if not memory.status.value:  # what GetOverlappedResult would say, without the call
+            return int(memory.overlapped.InternalHigh)
         if not kernel32_waits.GetOverlappedResult(number, memory.to_overlapped, memory.to_sent, 0):
             raise _errors.error(kernel32_waits.GetLastError(), "send()")
         return memory.sent.value
@@ -132,15 +135,14 @@ def _send(number: int, memory: _Memory, buffer: Any, flags: int) -> int:
 
 
 def _wait(memory: _Memory) -> None:
-    """Until the send has ended, or Ctrl+C."""
-    event = _windows_wait.sigint_event()
-    if event:
-        kernel32_waits.ResetEvent(event)
-        _let_handlers_run()
-        kernel32_waits.WaitForMultipleObjects(2, ctypes.byref(memory.handles), 0, waits.INFINITE)
-    else:
+    """Until the send has ended, or Ctrl+C; its handler has run when the next call of this function has begun.
+
+    The event is reset after it has ended a wait, and not before each one: that would be a call of the system more for
+    every send. One that is left set from before ends the first wait, which costs a turn.
+    """
+    if not memory.handles[1]:
         kernel32_waits.WaitForSingleObject(memory.event, _SLICE_MILLISECONDS)
-
-
-def _let_handlers_run() -> None:
-    """A frame of Python's: who pressed Ctrl+C before its event was reset has his handler run on entering it."""
+    elif (
+        kernel32_waits.WaitForMultipleObjects(2, memory.to_handles, 0, waits.INFINITE) != waits.WAIT_OBJECT_0
+    ):
+        kernel32_waits.ResetEvent(memory.handles[1])
