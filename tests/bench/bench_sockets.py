@@ -38,6 +38,8 @@ LANES = {
     "socket, TCP": Lane("socket", "tcp"),
     "socket, TCP, again": Lane("socket", "tcp"),
     "samesock, TCP": Lane("samesock", "tcp"),
+    "socket, TCP, time-out": Lane("socket", "tcp", "30"),
+    "samesock, TCP, time-out": Lane("samesock", "tcp", "30"),
     "socket, AF_UNIX": Lane("socket", "unix"),
     "samesock, AF_UNIX": Lane("samesock", "unix"),
 }
@@ -53,6 +55,16 @@ burst of one thread that never waits must be shorter than the time that the syst
 TCP = [
     Row("64-byte ping-pong, TCP", "ping-pong", "samesock, TCP", "socket, TCP", None),
     Row("1 MiB streaming, TCP", "streaming", "samesock, TCP", "socket, TCP", None),
+]
+TIMED = [
+    Row(
+        f"{what}, sockets with a time-out",
+        way,
+        "samesock, TCP, time-out",
+        "socket, TCP, time-out",
+        None,
+    )
+    for what, way in (("64-byte ping-pong", "ping-pong"), ("1 MiB streaming", "streaming"))
 ]
 KERNEL_UNIX = [
     Row("64-byte ping-pong, AF_UNIX", "ping-pong", "samesock, AF_UNIX", "socket, AF_UNIX", None),
@@ -86,9 +98,14 @@ def _at_least(target: float, rows: list[Row]) -> list[Row]:
 
 
 PARTS: dict[str, list[Row]] = {
-    "native": _at_least(0.98, TCP + KERNEL_UNIX) + CONTROL,
+    "native": _at_least(0.98, TCP + TIMED + KERNEL_UNIX) + CONTROL,
     "emulated": EMULATED + _at_least(0.5, CONNECTING) + CONTROL + NOISE_OF_CONNECTING,
-    "wine": _at_least(0.95, TCP) + EMULATED + _at_least(0.4, CONNECTING) + CONTROL + NOISE_OF_CONNECTING,
+    "wine": _at_least(0.95, TCP)
+    + TIMED
+    + EMULATED
+    + _at_least(0.4, CONNECTING)
+    + CONTROL
+    + NOISE_OF_CONNECTING,
 }
 TITLES = {
     "native": "Linux, as it is",

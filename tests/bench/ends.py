@@ -28,10 +28,11 @@ that began with a small message (a hello) streamed at twice the rate of one that
 
 
 class Lane(NamedTuple):
-    """One implementation with one family, `tcp` or `unix`."""
+    """One implementation with one family, `tcp` or `unix`, and the time-out of its connected sockets in seconds."""
 
     module: str
     family: str
+    timeout: str = ""
 
     def listener(self) -> Any:
         """A listening socket: on a free port, or at a new path in a folder of its own."""
@@ -50,10 +51,12 @@ class Lane(NamedTuple):
         net = sys.modules[self.module]
         return net.socket(net.AF_INET if self.family == "tcp" else net.AF_UNIX, net.SOCK_STREAM)
 
-    def without_delay(self, sock: Any) -> None:
-        """TCP_NODELAY for TCP; a Unix socket has no such thing."""
+    def set_up(self, sock: Any) -> None:
+        """TCP_NODELAY for TCP, which a Unix socket has not; the time-out."""
         if self.family == "tcp":
             sock.setsockopt(6, 1, 1)
+        if self.timeout:
+            sock.settimeout(float(self.timeout))
 
 
 def fix_buffers(sock: Any) -> None:
@@ -76,7 +79,7 @@ def serve(lane: Lane) -> None:
     address = listener.getsockname()
     print(repr(address), flush=True)
     sock, _ = listener.accept()
-    lane.without_delay(sock)
+    lane.set_up(sock)
     room = memoryview(bytearray(ROOM))
     try:
         while order := sock.recv(ORDER.size):
@@ -126,7 +129,7 @@ class Client:
         self.sock = lane.unconnected()
         fix_buffers(self.sock)
         self.sock.connect(self.address)
-        lane.without_delay(self.sock)
+        lane.set_up(self.sock)
 
     def close(self) -> None:
         """End the connection, and with it the server."""
@@ -200,7 +203,7 @@ class Alone:
 if __name__ == "__main__":
     role, module, family, *more = sys.argv[1:]
     if role == "serve":
-        serve(Lane(module, family))
+        serve(Lane(module, family, *more))
     else:
         # For counting instructions: the rounds after the first few, so that imports made by a first call count
         # in every run alike.

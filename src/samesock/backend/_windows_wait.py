@@ -39,6 +39,7 @@ WRITE: Final = afd.AFD_POLL_SEND | afd.AFD_POLL_ABORT | afd.AFD_POLL_CONNECT_FAI
 
 _HEAD: Final = struct.Struct("qII")  # AFD_POLL_INFO without its rows
 _ROW: Final = struct.Struct("NII")
+_ONE: Final = struct.Struct("qIINII")  # the head and one row
 _FOREVER: Final = 0x7FFFFFFFFFFFFFFF
 _ROOM: Final = 4
 _TRIES: Final = 400
@@ -63,6 +64,10 @@ class _Memory:
         self.info = (ctypes.c_uint8 * (_HEAD.size + room * _ROW.size))()
         self.handles = (HANDLE * 2)(self.event, sigint_event())
         self.first = 0
+        # References are made once: each costs as much as a small call.
+        self.to_status = ctypes.byref(self.status)
+        self.to_info = ctypes.byref(self.info)
+        self.to_handles = ctypes.byref(self.handles)
 
     def __del__(self) -> None:
         event, self.event = self.event, 0
@@ -76,19 +81,14 @@ class _Memory:
         _HEAD.pack_into(self.info, 0, _FOREVER, len(masks), 0)
         for row, (number, mask) in enumerate(masks.items()):
             _ROW.pack_into(self.info, _HEAD.size + row * _ROW.size, number, mask, 0)
-        where = ctypes.byref(self.info)
+        return self.begin(size)
+
+    def begin(self, size: int) -> int:
+        """Ask what is in the memory, on the handle of the first socket."""
         self.status.Status = afd.STATUS_PENDING
-        status = ntdll.NtDeviceIoControlFile(
-            self.first,
-            self.event,
-            None,
-            None,
-            ctypes.byref(self.status),
-            afd.IOCTL_AFD_POLL,
-            where,
-            size,
-            where,
-            size,
+        where = self.to_info
+        status: int = ntdll.NtDeviceIoControlFile(
+            self.first, self.event, None, None, self.to_status, afd.IOCTL_AFD_POLL, where, size, where, size
         )
         if status not in (afd.STATUS_PENDING, afd.STATUS_SUCCESS):
             self.status.Status = status  # refused at once: nothing pends
@@ -136,31 +136,76 @@ def wait(masks: dict[int, int], deadline: float | None) -> set[int]:
     (`_waking`).
     """
     main = in_main_thread()
+    event = sigint_event() if main else 0
     while True:
-        if main and sigint_event():
-            # Old news: who pressed before this moment has his handler run by the next line of Python. (Each wait of
-            # the interpreter's own does the same.)
-            kernel32_waits.ResetEvent(sigint_event())
         _waking.check_caller("waiting for a socket")
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         limit = left
-        if main and not sigint_event():
+        if main and not event:
             limit = SLICE_SECONDS if left is None else min(left, SLICE_SECONDS)
-        found = _ask(masks, limit, hears_sigint=main and bool(sigint_event()))
+        found = _ask(masks, limit, event)
         if found or (left is not None and time.monotonic() >= (deadline or 0.0)):
             return found
         if _waking.is_shut_for_caller():
             return set(masks)
 
 
-def _ask(masks: dict[int, int], limit: float | None, *, hears_sigint: bool) -> set[int]:
+def wait_for(number: int, mask: int, deadline: float | None) -> bool:
+    """`wait` for one socket, written out in one frame: it is in the way of every call that has a time-out."""
+    main = in_main_thread()
+    event = sigint_event() if main else 0
+    while True:
+        if _waking.marks:
+            _waking.check_caller("waiting for a socket")
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        limit = left
+        if main and not event:
+            limit = SLICE_SECONDS if left is None else min(left, SLICE_SECONDS)
+        memory = _borrow(1)
+        try:
+            _ONE.pack_into(memory.info, 0, _FOREVER, 1, 0, number, mask, 0)
+            memory.first = number
+            status = memory.begin(_ONE.size)
+            if status == afd.STATUS_PENDING:
+                if limit != 0:
+                    ended_by = kernel32_waits.WaitForMultipleObjects(
+                        2 if event else 1, memory.to_handles, 0, _milliseconds(limit)
+                    )
+                    if ended_by == waits.WAIT_OBJECT_0 + 1:
+                        kernel32_waits.ResetEvent(event)
+                memory.take_back()
+            status = int(memory.status.Status) & 0xFFFFFFFF
+            found = status == afd.STATUS_SUCCESS and _ONE.unpack_from(memory.info)[4] != 0
+        finally:
+            if memory.pends():
+                _finish(memory)
+            else:
+                _spare.append(memory)
+        if status not in (afd.STATUS_SUCCESS, afd.STATUS_CANCELLED):
+            raise Refused(status)
+        if found:
+            return True
+        if left is not None and time.monotonic() >= (deadline or 0.0):
+            return False
+        if _waking.is_shut_for_caller():
+            return True
+
+
+def _ask(masks: dict[int, int], limit: float | None, event: int) -> set[int]:
+    """One question, and the wait for its answer, which Ctrl+C ends if its event is given.
+
+    The event is reset when it has ended a wait; whose it was has his handler run by the next line of Python. One that
+    is left set from before costs a turn, and to reset it before each wait would cost every wait a call of the system.
+    """
     memory = _borrow(len(masks))
     try:
         status = memory.ask(masks)
         if status == afd.STATUS_PENDING and limit != 0:
-            kernel32_waits.WaitForMultipleObjects(
-                2 if hears_sigint else 1, ctypes.byref(memory.handles), 0, _milliseconds(limit)
+            ended_by = kernel32_waits.WaitForMultipleObjects(
+                2 if event else 1, ctypes.byref(memory.handles), 0, _milliseconds(limit)
             )
+            if ended_by == waits.WAIT_OBJECT_0 + 1:
+                kernel32_waits.ResetEvent(event)
         memory.take_back()
         status = int(memory.status.Status) & 0xFFFFFFFF
         if status == afd.STATUS_SUCCESS:

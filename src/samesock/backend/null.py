@@ -179,6 +179,11 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
     _absent("waiting for sockets")
 
 
+def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
+    """Absent."""
+    _absent("waiting for a socket")
+
+
 def listener_owner(port: int) -> Owner | None:
     """Absent."""
     _absent("asking who listens")
@@ -229,4 +234,5 @@ __all__ = [
     "uid",
     "unread",
     "wait",
+    "wait_for",
 ]

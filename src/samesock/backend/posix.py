@@ -135,6 +135,11 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
     return {number for number, _ in poller.poll(None if timeout is None else max(0.0, timeout) * 1000)}
 
 
+def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
+    """The same for one."""
+    return bool(wait((), (number,), timeout) if writing else wait((number,), (), timeout))
+
+
 listener_owner: Callable[[int], Owner | None] = _table.listener_owner
 connection_owner: Callable[[tuple[str, int], tuple[str, int]], Owner | None] = _table.connection_owner
 has_socket: Callable[[int, int], bool] = _table.has_socket
@@ -195,4 +200,5 @@ __all__ = [
     "uid",
     "unread",
     "wait",
+    "wait_for",
 ]

@@ -96,6 +96,25 @@ def unread(number: int) -> int:
     return 0 if ws2_32.ioctlsocket(number, FIONREAD, ctypes.byref(count)) else count.value
 
 
+def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
+    """One question to the driver, about one socket; whatever is not as usual goes to `wait`."""
+    from samesock.backend import _windows_wait as driver
+
+    if number >= 0:
+        try:
+            return driver.wait_for(
+                number,
+                driver.WRITE if writing else driver.READ,
+                None if timeout is None else time.monotonic() + timeout,
+            )
+        except driver.Refused:
+            pass
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+    return bool(wait((), (number,), timeout) if writing else wait((number,), (), timeout))
+
+
 def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
     """One question to the driver under Winsock (`_windows_wait`), which Ctrl+C ends at once; a number that is no
     socket any more is found one by one.
@@ -175,4 +194,5 @@ __all__ = [
     "uid",
     "unread",
     "wait",
+    "wait_for",
 ]

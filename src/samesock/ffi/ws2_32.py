@@ -171,7 +171,9 @@ class Ws2_32(Library):
         _int, SOCKET, LONG, LPVOID, fails=SOCKET_ERROR
     )  # long cmd: FIONBIO goes in as negative
     listen: Function = Function(_int, SOCKET, _int, fails=SOCKET_ERROR)
+    recv: Function = Function(_int, SOCKET, LPVOID, _int, _int, fails=SOCKET_ERROR)
     recvfrom: Function = Function(_int, SOCKET, LPVOID, _int, _int, LPVOID, LPVOID, fails=SOCKET_ERROR)
+    send: Function = Function(_int, SOCKET, LPVOID, _int, _int, fails=SOCKET_ERROR)
     sendto: Function = Function(_int, SOCKET, LPVOID, _int, _int, LPVOID, _int, fails=SOCKET_ERROR)
     setsockopt: Function = Function(_int, SOCKET, _int, _int, LPVOID, _int, fails=SOCKET_ERROR)
     WSADuplicateSocketW: Function = Function(_int, SOCKET, DWORD, LPVOID, fails=SOCKET_ERROR)

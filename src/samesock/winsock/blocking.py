@@ -38,6 +38,14 @@ _CANCELLED: Final = 995  # ERROR_OPERATION_ABORTED
 _SHUT_DOWN: Final = (
     10058  # WSAESHUTDOWN: what a read of Winsock's gives where BSD's gives the end of the stream
 )
+_WOULD_BLOCK: Final = 10035
+_WITHOUT_SELECT: Final[dict[Any, str]] = {
+    _socket.socket.recv: "recv_now",
+    _socket.socket.recv_into: "recv_into_now",
+    _socket.socket.send: "send_now",
+}
+"""C's methods, which ask select() whenever there is a time-out, and the entry of `calls` that does the rest of them."""
+
 _UNDER_WAY: Final = (10035, 10036, 10037)  # WSAEWOULDBLOCK, WSAEINPROGRESS, WSAEALREADY
 
 _END: Final[dict[str, Any]] = {
@@ -105,8 +113,11 @@ def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
 
 
 def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None, arguments: Any) -> Any:
-    if _name(function) == "recv" and arguments[0] == 0:
-        return plain(function, sock, *arguments)  # C asks nobody for no bytes, and so waits for nothing
+    if _takes_nothing(function, arguments):
+        return plain(function, sock, *arguments)
+    call = function
+    if timeout is not None and len(arguments) < 3:
+        call = getattr(calls, _WITHOUT_SELECT.get(function, ""), function)
     deadline = None if timeout is None else time.monotonic() + timeout
     me = get_ident()
     while True:
@@ -119,10 +130,12 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
                 _wait(sock, deadline, function, writing=False)
                 if _is_shut(sock):
                     continue
-            elif not system.wait([calls.fileno(sock)], [], 0.0):
+            elif not system.wait_for(calls.fileno(sock), False, 0.0):
                 raise _errors.error(_SHUT_DOWN, _tried(function))
-            return function(sock, *arguments)
+            return call(sock, *arguments)
         except OSError as failure:
+            if call is not function and getattr(failure, "winerror", None) == _WOULD_BLOCK:
+                continue  # another thread took it
             if reading_has_ended(failure, sock, function):
                 return _END[_name(function)]
         finally:
@@ -130,6 +143,20 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
             _leave(sock)
             if interrupter.striking or interrupter.queued:
                 interrupter.let_pass(me)
+
+
+def _takes_nothing(function: Callable[..., Any], arguments: Any) -> bool:
+    """Whether C asks nobody, and so waits for nothing: for no bytes, or with arguments that it refuses."""
+    name = _name(function)
+    if name == "recv":
+        return bool(arguments[0] == 0)
+    if name != "recv_into":
+        return False
+    try:
+        room = memoryview(arguments[0])
+        return room.readonly or not room.nbytes or not room.contiguous or sum(arguments[1:2]) > room.nbytes
+    except TypeError:
+        return True
 
 
 def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
@@ -184,17 +211,24 @@ def _write_in_time(
 ) -> Any:
     deadline = time.monotonic() + timeout
     me = get_ident()
-    rest = memoryview(arguments[0]).cast("B") if whole else None
+    size = memoryview(arguments[0]).nbytes if whole else 0
+    sent = 0
+    call = calls.send_now if whole or (function in _WITHOUT_SELECT and len(arguments) < 3) else function
     outer = _writers.get(me)
     _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
         while True:
-            _wait(sock, deadline, function, writing=True)
-            if rest is None:
-                return function(sock, *arguments)
-            sent = calls.send(sock, rest, *arguments[1:])
-            rest = rest[sent:]
-            if not rest:
+            number = calls.fileno(sock)
+            if number >= 0 and not calls.select([], [number], [], 0)[1]:  # half the price of a wait of ours
+                _wait(sock, deadline, function, writing=True)
+            try:
+                if not whole:
+                    return call(sock, *arguments)
+                sent += calls.send_now(sock, arguments[0], *(arguments[1:] or (0,)), sent)
+            except OSError as failure:
+                if call is function or getattr(failure, "winerror", None) != _WOULD_BLOCK:
+                    raise
+            if whole and sent >= size:
                 return None
     except OSError as failure:
         raise _translated(failure, function, sock) from None
@@ -257,8 +291,7 @@ def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
         number = calls.fileno(sock)
         if number < 0:
             raise _errors.named_error("EBADF", "waiting for a closed socket")
-        reading, written = ([], [number]) if writing else ([number], [])
-        return bool(system.wait(reading, written, seconds))
+        return system.wait_for(number, writing, seconds)
     finally:
         _readers[me] = outer
         _leave(sock)
@@ -275,14 +308,13 @@ def _wait(sock: Any, deadline: float | None, function: Callable[..., Any] | None
     number = calls.fileno(sock)
     if number < 0:
         return
-    reading, written = ([], [number]) if writing else ([number], [])
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
     if function is not None and (left is None or left > _LOOK_SECONDS):
-        if system.wait(reading, written, _LOOK_SECONDS):
+        if system.wait_for(number, writing, _LOOK_SECONDS):
             return
         _check_state(sock, function)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    if not system.wait(reading, written, left):
+    if not system.wait_for(number, writing, left):
         raise TimeoutError("timed out")
 
 

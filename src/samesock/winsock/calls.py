@@ -8,6 +8,7 @@ Code of this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`. W
 from __future__ import annotations
 
 import _socket
+import importlib
 import os
 import select
 from collections.abc import Callable
@@ -50,6 +51,13 @@ class Calls:
         self.send_message: Any = _later("send_message", "sendmsg")
         self.receive_vector: Any = _later("receive_vector", "recvmsg")
         self.receive_message: Any = _later("receive_message", "recvmsg")
+        is_winsock = hasattr(base, "share")
+        # What C's methods do once their select() has said ready.
+        self.recv_now: Callable[..., bytes] = _later("recv", "recv", "direct") if is_winsock else base.recv
+        self.recv_into_now: Callable[..., int] = (
+            _later("recv_into", "recv_into", "direct") if is_winsock else base.recv_into
+        )
+        self.send_now: Callable[..., int] = _later("send", "send", "direct") if is_winsock else _send_rest
         self.select: Callable[..., Any] = select.select
         self.getaddrinfo: Callable[..., Any] = _socket.getaddrinfo
         self.getservbyname: Callable[..., Any] = _socket.getservbyname
@@ -58,7 +66,6 @@ class Calls:
         self.sharers_of_port = _sharers_of_port
         self.get_handle_inheritable: Any = getattr(os, "get_handle_inheritable", os.get_inheritable)
         self.protocol_of = protocol_of
-        is_winsock = hasattr(base, "share")
         # The other kernels do these three by themselves.
         self.refuse_quickly: Callable[[int], None] = _refuse_quickly if is_winsock else _nothing
         self.report_unreachable: Callable[..., None] = _report_unreachable if is_winsock else _nothing
@@ -86,6 +93,10 @@ def _ignore_expired(number: int) -> None:
     from samesock.backend import _windows_ioctls
 
     _windows_ioctls.ignore_expired(number)
+
+
+def _send_rest(sock: Any, data: Any, flags: int = 0, start: int = 0) -> int:
+    return _socket.socket.send(sock, memoryview(data).cast("B")[start:], flags)
 
 
 def _twin(sock: Any) -> _socket.socket:
@@ -148,13 +159,15 @@ def _sharers_of_port(kind: str, port: int) -> list[tuple[int, str]]:
     ]
 
 
-def _later(name: str, says: str) -> Any:
-    """A function of `vectors`, which needs ctypes: imported when it is first called. `says` is its name in errors."""
+def _later(name: str, says: str, module: str = "vectors") -> Any:
+    """A function of a module that needs ctypes, imported when it is first called. `says` is its name in errors."""
+    function: Any = None
 
     def call(*arguments: Any) -> Any:
-        from samesock.winsock import vectors
-
-        return getattr(vectors, name)(*arguments)
+        nonlocal function
+        if function is None:
+            function = getattr(importlib.import_module(f"samesock.winsock.{module}"), name)
+        return function(*arguments)
 
     call.__name__ = says
     return call

@@ -190,7 +190,7 @@ def may_block_now(sock: Any) -> bool:
     """Whether a read of the main thread that has no time-out is safe to make: it will not block, or Ctrl+C ends it."""
     number = calls.fileno(sock)
     return (
-        number < 0 or interrupter.is_ready() or bool(system.wait([number], [], 0.0)) or interrupter.prepare()
+        number < 0 or interrupter.is_ready() or system.wait_for(number, False, 0.0) or interrupter.prepare()
     )
 
 

@@ -53,8 +53,8 @@ def send_message(sock: Any, buffers: list[memoryview], beside: bytes, flags: int
     array, kept = _array(buffers, stream=False)
     sent = DWORD()
     message = WSAMSG(lpBuffers=ctypes.addressof(array), dwBufferCount=len(array))
-    message.name, message.namelen = _pointer(address), len(address)
-    message.Control = WSABUF(len(beside), _pointer(beside))
+    message.name, message.namelen = pointer_to(address), len(address)
+    message.Control = WSABUF(len(beside), pointer_to(beside))
     failed = table.winsock.WSASendMsg(
         _number(sock), ctypes.byref(message), flags, ctypes.byref(sent), None, None
     )
@@ -133,10 +133,10 @@ def _held(buffer: memoryview, size: int) -> tuple[Any, int | None]:
         held = (ctypes.c_char * buffer.nbytes).from_buffer(buffer)
         return held, ctypes.addressof(held)
     whole = buffer.obj if isinstance(buffer.obj, bytes) and _is_whole(buffer) else bytes(buffer[:size])
-    return whole, _pointer(whole)
+    return whole, pointer_to(whole)
 
 
-def _pointer(data: bytes) -> int | None:
+def pointer_to(data: bytes) -> int | None:
     """The address of the bytes. ctypes.cast is not used: what it makes refers to itself, and would hold the memory
     until the garbage collector comes."""
     return ctypes.c_void_p.from_buffer(ctypes.c_char_p(data)).value if data else None

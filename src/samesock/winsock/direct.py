@@ -1,0 +1,64 @@
+"""Winsock's send and recv by themselves, for a socket that has been found ready.
+
+C's methods of a socket with a time-out ask select() first, each time, which a caller that has just waited pays twice.
+The number is non-blocking then, as C made it, and what is no longer ready is WSAEWOULDBLOCK. What must never be put
+here: a wait, and what an error means.
+"""
+
+from __future__ import annotations
+
+import _socket
+import ctypes
+from typing import Any, Final
+
+from samesock import _errors
+from samesock.ffi import ws2_32
+from samesock.winsock.vectors import pointer_to as _pointer_to
+
+_COPY: Final = 256 << 10
+"""The most of a read-only view that one send copies: ctypes gives the address of bytes and of what can be written."""
+
+_MOST: Final = 1 << 30  # a length is an int there
+_number = _socket.socket.fileno
+_byte_of = ctypes.c_char.from_buffer
+
+
+def recv(sock: Any, size: int) -> bytes:
+    """Take at most so many bytes. `OSError` with `winerror`."""
+    if not size:
+        return b""
+    room = bytearray(size)
+    count = recv_into(sock, room)
+    return bytes(room if count == size else memoryview(room)[:count])
+
+
+def recv_into(sock: Any, buffer: Any, nbytes: int = 0) -> int:
+    """Fill the buffer, or so many bytes of it, with what there is; how much that was. `OSError` with `winerror`."""
+    view = memoryview(buffer).cast("B")
+    if nbytes > len(view):
+        raise ValueError("nbytes is greater than the length of the buffer")
+    if not len(view):
+        return 0
+    count: int = ws2_32.ws2_32.recv(_number(sock), ctypes.byref(_byte_of(view)), nbytes or len(view), 0)
+    if count == ws2_32.SOCKET_ERROR:
+        raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "recv()")
+    return count
+
+
+def send(sock: Any, data: Any, flags: int = 0, start: int = 0) -> int:
+    """Send what there is room for, from the byte `start` on; how much that was. `OSError` with `winerror`."""
+    if type(data) is bytes:
+        size = len(data) - start
+        where: Any = data if not start else (_pointer_to(data) or 0) + start
+    else:
+        view = memoryview(data).cast("B")
+        size = len(view) - start
+        if view.readonly or not size:
+            size = min(size, _COPY)
+            where = bytes(view[start : start + size])
+        else:
+            where = ctypes.byref(_byte_of(view, start))
+    sent: int = ws2_32.ws2_32.send(_number(sock), where, min(size, _MOST), flags)
+    if sent == ws2_32.SOCKET_ERROR:
+        raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "send()")
+    return sent
