@@ -287,6 +287,7 @@ class EmulatedEnd:
 
     def setsockopt(self, sock: _socket.socket, level: int, option: int, *value: object) -> None:
         """The socket level's options that a Unix socket has; other levels are `EOPNOTSUPP`, as on Linux."""
+        _number(sock)
         if level != _socket.SOL_SOCKET:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         if option in _SWALLOWED:
@@ -300,6 +301,7 @@ class EmulatedEnd:
 
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
         """As a Unix socket answers, whatever is underneath."""
+        _number(sock)
         if level != _socket.SOL_SOCKET:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         number: int | None = None
