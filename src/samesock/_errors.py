@@ -273,7 +273,7 @@ def named_error(name: str, tried: str, filename: str | None = None, *, code: int
 
 def is_told(error: OSError) -> bool:
     """Whether it was made here, with POSIX's errno and what was tried, rather than by C."""
-    return bool(error.strerror) and error.strerror.endswith(")")
+    return (error.strerror or "").endswith(")")
 
 
 def retold(error: OSError, tried: str) -> OSError:

@@ -103,6 +103,14 @@ class _KernelMethods:
             _waking.readers[me] = outer
             _waking.leave(self)
 
+    def connect_ex(self, address: Any, /) -> int:
+        """As connect(), with an error's number for an answer."""
+        if not isinstance(address, tuple) and _c.socket.family.__get__(self) == AF_UNIX:
+            from samesock._address import unix_path
+
+            unix_path(address)
+        return _c.socket.connect_ex(self, address)  # type: ignore[arg-type]
+
 
 def _kept_from_children(message: Any) -> Any:
     """The message, with descriptors that are not inheritable; the flag that does so is taken out of its flags."""
