@@ -490,16 +490,21 @@ def _restore_mode(sock: _socket.socket) -> None:
 
 
 def adopt(number: int, *, wanted: bool, kind: int = _socket.SOCK_STREAM) -> EmulatedEnd | None:
-    """The end for a descriptor that was handed in by its number: one of this process's, or, if AF_UNIX was asked for
-    by name, one that another process handed on, or a nameless one of that `kind`. `None` for what is no socket of
-    ours."""
+    """The end for a descriptor that was handed in by its number: one of this process's; one that another process
+    handed on, if AF_UNIX was asked for by name or the kernel's cookie shows that it is the very socket; or, if it was
+    asked for, a nameless one of that `kind`. `None` for what is no socket of ours.
+
+    A listener that is taken for an Internet one would hand unproven connections to the program.
+    """
     end = registry.adopt(number)
-    if end is not None or not wanted:
+    if end is not None:
         return end
     handed = read_handover(number)
     if handed is not None:
-        return _revived(number, *handed)
-    if not is_tcp(number):
+        record = handed[0].record
+        if wanted or (record is not None and record.cookie):
+            return _revived(number, *handed)
+    if not wanted or not is_tcp(number):
         return None
     key = addresses_of(number)
     if key is None or key[1] is None:
