@@ -197,3 +197,14 @@ def test_a_shared_listener_serves_in_another_process(unix):
         client.settimeout(50)
         assert client.recv(100) == b"shared"
     assert child.returncode == 0
+
+
+def test_a_closed_duplicate_keeps_nothing_back(unix):
+    """A number that was detached is adopted with its names, also where a duplicate of it was closed before."""
+    made = unix.connection()
+    duplicate = made.client.dup()
+    duplicate.close()
+    with unix.net.socket(fileno=made.client.detach()) as adopted:
+        assert adopted.family == unix.net.AF_UNIX
+        assert adopted.getpeername() == unix.path()
+    assert duplicate.fileno() == -1

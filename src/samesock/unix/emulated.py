@@ -31,6 +31,7 @@ from samesock.unix.adoption import (
     forget_handover,
     imported,
     is_tcp,
+    open_ends,
     read_handover,
     registry,
     write_handover,
@@ -455,7 +456,7 @@ class EmulatedEnd:
         if state.passage is None and (state.seed is None or not system.passing.NEEDS_TARGET):
             return
         if state.handed or any(
-            getattr(other, "state", None) is state for other in ends.all() if other is not self
+            getattr(other, "state", None) is state for other in open_ends() if other is not self
         ):
             return
         passage = self.passage()

@@ -117,6 +117,10 @@ class Passage:
             self._peer(sock, end),
         )
         try:
+            if offer.target and self.holder is not None and offer.target_start != self.holder[1]:
+                # It ended after `_peer` had looked, and another process has its number. Now one of that number is open
+                # here, so that the number stays with it.
+                raise named_error("EPIPE", f"{_SENDING}: process {offer.target} is another one by now")
             records = [frames.Record("lease", offer.lease, b"")]
             records += [
                 frames.Record(space, token, state)
