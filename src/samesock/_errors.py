@@ -271,6 +271,11 @@ def named_error(name: str, tried: str, filename: str | None = None, *, code: int
     return made
 
 
+def is_told(error: OSError) -> bool:
+    """Whether it was made here, with POSIX's errno and what was tried, rather than by C."""
+    return (error.strerror or "").endswith(")")
+
+
 def retold(error: OSError, tried: str) -> OSError:
     """The same exception with a message that says what was being done; its words stay."""
     if error.errno is not None and error.strerror:

@@ -7,7 +7,12 @@ never be put here: what a control message means.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, Final
+
+from samesock._errors import named_error
+
+MOST_BUFFERS: Final = 1024
+"""POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
 
 Message = tuple[int, int, bytes]
 """A control message: level, type, data."""
@@ -30,6 +35,13 @@ def writable(buffers: Any) -> list[memoryview]:
         if view.readonly or not view.c_contiguous:
             raise TypeError(text)
         views.append(view.cast("B") if view.nbytes else memoryview(bytearray()))
+    return views
+
+
+def require_few(views: list[memoryview], method: str) -> list[memoryview]:
+    """The buffers, which are no more than POSIX lets one call have: `EMSGSIZE` else."""
+    if len(views) > MOST_BUFFERS:
+        raise named_error("EMSGSIZE", f"{method}() of {len(views)} buffers; {MOST_BUFFERS} is the most")
     return views
 
 

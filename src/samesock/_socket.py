@@ -21,6 +21,11 @@ from samesock.unix import choosing, ends
 _KERNEL = choosing.kernel_does_all()
 _WINSOCK = choosing.over_winsock()
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
 if TYPE_CHECKING or not _WINSOCK:
     from socket import getaddrinfo as getaddrinfo  # noqa: PLC0414 -- for type checkers: it is handed on
 else:
@@ -103,6 +108,14 @@ class _KernelMethods:
             _waking.readers[me] = outer
             _waking.leave(self)
 
+    def connect_ex(self, address: Any, /) -> int:
+        """As connect(), with an error's number for an answer."""
+        if not isinstance(address, tuple) and _c.socket.family.__get__(self) == AF_UNIX:
+            from samesock._address import unix_path
+
+            unix_path(address)
+        return _c.socket.connect_ex(self, address)  # type: ignore[arg-type]
+
 
 def _kept_from_children(message: Any) -> Any:
     """The message, with descriptors that are not inheritable; the flag that does so is taken out of its flags."""
@@ -178,6 +191,25 @@ if TYPE_CHECKING:
         """What type checkers see: the standard library's class, with what accept() gives here."""
 
         def accept(self) -> tuple[socket, Any]: ...
+
+        # For Windows, too, where the standard library has none of them. Arguments as in its stubs for POSIX.
+
+        def sendmsg(
+            self,
+            buffers: Iterable[ReadableBuffer],
+            ancdata: Iterable[tuple[int, int, ReadableBuffer]] = ...,
+            flags: int = ...,
+            address: Any = ...,
+            /,
+        ) -> int: ...
+
+        def recvmsg(
+            self, bufsize: int, ancbufsize: int = ..., flags: int = ..., /
+        ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]: ...
+
+        def recvmsg_into(
+            self, buffers: Iterable[WriteableBuffer], ancbufsize: int = ..., flags: int = ..., /
+        ) -> tuple[int, list[tuple[int, int, bytes]], int, Any]: ...
 
 elif _KERNEL:
 

@@ -50,6 +50,10 @@ shutdown, for reading."""
 marks: dict[Any, str] = ended.data  # type: ignore[attr-defined]
 """What is in `ended`: to ask this one whether there is anything costs a tenth."""
 
+let_pass: Callable[[int], None] | None = None
+"""What a thread does that has left a call, given its identifier: where Ctrl+C is a thread's work (`samesock.winsock`),
+none of its strikes may hit what comes after."""
+
 HAND_OVER_SECONDS = 1.0
 """How long the closing thread waits for the others. After it, the last of them closes the number."""
 
@@ -138,6 +142,8 @@ def leave(sock: Any) -> None:
     me = get_ident()
     if readers.get(me) is None:
         readers.pop(me, None)
+    if let_pass is not None:
+        let_pass(me)
     if orphans:
         close_if_last(sock)
 
@@ -147,6 +153,8 @@ def leave_writing(sock: Any) -> None:
     me = get_ident()
     if writers.get(me) is None:
         writers.pop(me, None)
+    if let_pass is not None:
+        let_pass(me)
     if orphans:
         close_if_last(sock)
 

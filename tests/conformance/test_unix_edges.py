@@ -9,6 +9,7 @@ import contextlib
 import errno
 import select
 import struct
+import time
 
 import pytest
 
@@ -223,6 +224,17 @@ def test_the_first_send_to_nobody(unix):
     made = unix.connection()
     made.server.close()
     assert errno_of(made.client.send, b"x") == errno.EPIPE
+
+
+def test_an_answer_survives_its_senders_close(unix):
+    """What was sent is received, also when its sender has then closed with data unread: ECONNRESET comes after it."""
+    made = unix.connection()
+    made.client.send(b"a long question")
+    made.server.send(b"no")
+    made.server.close()
+    time.sleep(0.1)
+    assert made.client.recv(10) == b"no"
+    assert errno_of(made.client.recv, 10) == errno.ECONNRESET
 
 
 def test_nothing_comes_after_a_shutdown(unix):

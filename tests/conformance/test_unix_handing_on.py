@@ -143,13 +143,16 @@ def test_plain_pickle_refuses_a_socket(unix):
 
 @ours_alone
 @pytest.mark.skipif(sys.platform == "win32", reason="inheriting a bare number: see share() there")
-def test_a_program_serves_from_an_inherited_number(unix):
-    """A program that is given nothing but a listener's number serves from it, after the parent has closed."""
+@pytest.mark.parametrize("family", ["samesock.AF_UNIX, samesock.SOCK_STREAM, ", ""], ids=["named", "unnamed"])
+def test_a_program_serves_from_an_inherited_number(unix, family):
+    """A program that is given nothing but a listener's number serves from it, after the parent has closed; it need
+    not know of which family it is (systemd's socket activation)."""
     listener = unix.listener()
     listener.set_inheritable(True)
     program = textwrap.dedent(f"""
         import samesock
-        with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM, fileno={listener.fileno()}) as listener:
+        with samesock.socket({family}fileno={listener.fileno()}) as listener:
+            assert listener.family == samesock.AF_UNIX
             print(listener.getsockname(), flush=True)
             server, _ = listener.accept()
             with server:
@@ -194,3 +197,14 @@ def test_a_shared_listener_serves_in_another_process(unix):
         client.settimeout(50)
         assert client.recv(100) == b"shared"
     assert child.returncode == 0
+
+
+def test_a_closed_duplicate_keeps_nothing_back(unix):
+    """A number that was detached is adopted with its names, also where a duplicate of it was closed before."""
+    made = unix.connection()
+    duplicate = made.client.dup()
+    duplicate.close()
+    with unix.net.socket(fileno=made.client.detach()) as adopted:
+        assert adopted.family == unix.net.AF_UNIX
+        assert adopted.getpeername() == unix.path()
+    assert duplicate.fileno() == -1

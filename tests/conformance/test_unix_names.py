@@ -137,7 +137,7 @@ def test_a_path_too_long_is_refused(unix, call):
 
 
 @ours_alone
-@pytest.mark.parametrize("call", ["bind", "connect"])
+@pytest.mark.parametrize("call", ["bind", "connect", "connect_ex"])
 def test_a_nul_in_a_path_is_refused(unix, call):
     """A NUL inside a path is a ValueError, where C would cut the path and use another file."""
     with pytest.raises(ValueError, match="null byte"):

@@ -8,6 +8,7 @@ import socket as stdlib
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -576,3 +577,21 @@ def test_a_shared_end_is_where_descriptors_go(pipe):
         samesock.send_fds(one, [b"x"], [pipe[1]])
         assert one.recv(4) == b"done"
     assert os.read(pipe[0], 100) == b"from the child"
+
+
+def test_a_process_that_takes_over_the_number(pair, pipe, monkeypatch):
+    """If the peer's process ends while descriptors are made ready, and another one has its number, that one's are
+    closed again, the call is EPIPE, and not a byte is sent."""
+    one, other = pair
+    other.setblocking(False)
+    revoked = []
+    stranger = SimpleNamespace(
+        target=os.getpid(), target_start=5, lease=b"", tokens=[b"\1"], revoke=lambda: revoked.append(True)
+    )
+    monkeypatch.setattr(system.passing, "offer", lambda _things, _pid: stranger)
+    passage(one).holder = os.getpid(), system.start_time(os.getpid())
+    with pytest.raises(BrokenPipeError, match="another one by now"):
+        samesock.send_fds(one, [b"x"], [pipe[0]])
+    assert revoked == [True]
+    with pytest.raises(BlockingIOError):
+        other.recv(100)

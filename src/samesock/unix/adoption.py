@@ -15,7 +15,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from samesock.backend import system
-from samesock.unix import ends, rendezvous
+from samesock.unix import End, ends, rendezvous
 from samesock.unix.calls import calls, twin
 from samesock.unix.rendezvous import Record
 
@@ -160,6 +160,16 @@ def is_tcp(number: int) -> bool:
     return isinstance(name, tuple) and len(name) == 2
 
 
+def open_ends() -> list[End]:
+    """The ends of the sockets that are open: a closed one's object may live on, and its port be anybody's by then."""
+    found = []
+    for reference, end in list(ends.by_reference.items()):
+        sock = reference()
+        if sock is not None and calls.fileno(sock) >= 0:
+            found.append(end)
+    return found
+
+
 class Registry:
     """The ends of this process, found by address.
 
@@ -173,7 +183,7 @@ class Registry:
         """Keep a detached end alive until its number is adopted, unless a duplicate has the same state."""
         key = end.state.key()
         if key is None or any(
-            getattr(other, "state", None) is end.state for other in ends.all() if other is not end
+            getattr(other, "state", None) is end.state for other in open_ends() if other is not end
         ):
             return
         self._kept[key] = end
@@ -191,7 +201,7 @@ class Registry:
         kept = self._kept.pop(key, None)
         if kept is not None:
             return kept
-        for end in ends.all():
+        for end in open_ends():
             state = getattr(end, "state", None)
             if state is not None and state.key() == key:
                 return end.copy(number)  # type: ignore[return-value]
@@ -236,6 +246,12 @@ def read_handover(number: int) -> tuple[State, int] | None:
         return None
     if record.cookie and record.cookie != system.socket_cookie(number):
         return None
+    tcp = twin(number)
+    try:
+        if record.realm != system.realm(tcp):
+            return None  # noted by a container that shares the directory, and counts its sockets by itself
+    finally:
+        tcp.detach()
     return state, backlog
 
 

@@ -20,11 +20,11 @@ from weakref import WeakValueDictionary
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import NO_UID, OpenRecord, Owner, system
-from samesock.unix import Name, letters, rendezvous
+from samesock.unix import Name, endable, letters, rendezvous
 from samesock.unix.adoption import Key, State, forget_handover, write_handover
 from samesock.unix.calls import calls
 from samesock.unix.connecting import open_living, refusal
-from samesock.unix.emulated import EmulatedEnd, _number, _path_of
+from samesock.unix.emulated import Carry, EmulatedEnd, _number, _path_of
 from samesock.unix.letters import Heard, Letter
 from samesock.unix.messages import Message
 from samesock.unix.outbox import Full, Gone, Outbox
@@ -36,6 +36,9 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Asked for; Linux gives at most net.core.rmem_max."""
 DRAIN_SECONDS: Final = 0.02
 """How long one look may go on throwing nonsense away before the caller's time is looked at."""
+
+SHUT_PAUSE: Final = 0.05
+"""How often a socket with a time-out that is shut for reading looks for what still comes, until the time is over."""
 
 AHEAD_NANOSECONDS: Final = 1_000_000_000
 """How far a stamp may be before this machine's clock, which is the sender's, too. Whoever may send could else have
@@ -60,6 +63,7 @@ class _Receiver:
         self.path = path
         self.file = file
         self.record = record
+        self.closed = False
 
     @classmethod
     def at(cls, udp: _socket.socket, path: bytes) -> _Receiver:
@@ -76,10 +80,13 @@ class _Receiver:
     def lives(self) -> bool:
         """Whether the receiver is there. Of one that another process has named, without a file to ask, it is not
         known."""
+        if self.closed:
+            raise named_error("EBADF", "sending from a Unix datagram socket that was closed meanwhile")
         return self.file is None or self.file.live(self.record.id)
 
     def close(self) -> None:
         """Let go of the file."""
+        self.closed = True
         if self.file is not None:
             self.file.close()
 
@@ -291,25 +298,35 @@ class DatagramEnd(EmulatedEnd):
         timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
         if address is None:
             assert peer is not None
-            self._send_to_peer(peer, data, timeout)
+            self._send_to_peer(sock, peer, data, timeout)
             return
         receiver = _Receiver.at(box.outbox().socket, path)
         try:
-            self._send(receiver, data, timeout)
+            self._send(sock, receiver, data, timeout)
         finally:
             receiver.close()
 
-    def _send_to_peer(self, peer: _Receiver, data: bytes, timeout: float | None) -> None:
+    def _send_to_peer(
+        self, sock: _socket.socket, peer: _Receiver, data: bytes, timeout: float | None
+    ) -> None:
         try:
             if not peer.lives():
                 raise refusal(peer.record.name)
-            self._send(peer, data, timeout)
+            self._send(sock, peer, data, timeout)
         except ConnectionRefusedError:
             self._disconnect(peer)
             raise
 
-    def _send(self, receiver: _Receiver, data: bytes, timeout: float | None) -> None:
-        record = receiver.record
+    def _send(self, sock: _socket.socket, receiver: _Receiver, data: bytes, timeout: float | None) -> None:
+        record, number = receiver.record, calls.fileno(sock)
+
+        def goes_on() -> bool:
+            """Asked after each wait: another thread may have shut the socket, or closed it, meanwhile."""
+            endable.check(sock, number)
+            if self._box.shut_write:
+                raise named_error("EPIPE", "sending from a Unix datagram socket after shutdown")
+            return receiver.lives()
+
         self._require_hearing(record)
         other = _bound.get(record.id)
         if other is not None and other.__dict__["mailbox"].shut_read:
@@ -317,7 +334,7 @@ class DatagramEnd(EmulatedEnd):
         try:
             self._box.outbox().send(
                 record,
-                receiver.lives,
+                goes_on,
                 sender=self._id(),
                 name=self.state.name,
                 message=data,
@@ -347,14 +364,20 @@ class DatagramEnd(EmulatedEnd):
                 letter = self._next(udp, peek=bool(flags & _MSG_PEEK))
                 if letter is not None:
                     return Message(letter.message, os.fsdecode(letter.name) if letter.name else None)
-                if self._box.shut_read and timeout is None:
+                shut = self._box.shut_read
+                if shut and timeout is None:
                     return Message(b"", None)
                 now = time.monotonic()
                 if timeout == 0:
                     raise named_error("EWOULDBLOCK", "receiving from a Unix datagram socket")
                 if deadline is not None and now >= deadline:
                     raise TimeoutError("timed out")
-                system.wait([number], [], None if deadline is None else deadline - now)
+                rest = None if deadline is None else deadline - now
+                if shut and rest is not None:
+                    time.sleep(min(rest, SHUT_PAUSE))  # it is readable for good, as Linux's is
+                else:
+                    system.wait([number], [], rest)
+                endable.check(sock, number)
         finally:
             udp.detach()
 
@@ -418,14 +441,22 @@ class DatagramEnd(EmulatedEnd):
             return True
         return hold.admits(system.datagram_owner(source) or Owner(uid=NO_UID))
 
-    def shut_down(self, sock: _socket.socket, how: int) -> None:
-        """shutdown(2), which a datagram socket without a peer has, too."""
-        _number(sock)
+    def shutdown(self, sock: _socket.socket, how: int, carry: Carry | None = None) -> None:  # noqa: ARG002
+        """shutdown(2), which a datagram socket without a peer has, too. Sending goes on underneath: it answers."""
+        number = _number(sock)
         if how not in _KINDS_OF_SHUTDOWN:
             raise named_error("EINVAL", f"shutting a Unix socket down: {how} is no way to do it")
         read, write = _KINDS_OF_SHUTDOWN[how]
         self._box.shut_read |= read
         self._box.shut_write |= write
+        if read:
+            udp = _udp(number)
+            try:
+                calls.shutdown(udp, _socket.SHUT_RD)
+            except OSError:
+                pass  # it has no peer; Linux wakes whoever waits all the same
+            finally:
+                udp.detach()
 
     # ---- handing on, and the end
 

@@ -21,7 +21,7 @@ from samesock import _message_arguments, _waking
 from samesock._address import unix_path
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
-from samesock.unix import AF_UNIX, End, Name, choosing, ends
+from samesock.unix import AF_UNIX, End, Name, choosing, endable, ends
 from samesock.unix.calls import calls
 
 if TYPE_CHECKING:
@@ -249,7 +249,9 @@ class Methods:
         unix_path(where[-1])
         try:
             end.getpeername(self)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                raise
             raise named_error("EOPNOTSUPP", "sending to an address from a Unix stream socket") from None
         raise named_error("EISCONN", "sending to an address from a connected Unix socket")
 
@@ -305,7 +307,7 @@ class MessageMethods:
         from samesock.unix.ancillary import as_ancillary, room_for
 
         data, descriptors, told = receive_message(self, end, bufsize, room_for(ancbufsize), flags)
-        return data, as_ancillary(descriptors), told, sender_of(self, end)
+        return data, as_ancillary(descriptors), told, sender_of(self, end) if data else None
 
     def recvmsg_into(
         self: Any, buffers: Any, ancbufsize: int = 0, flags: int = 0, /
@@ -315,11 +317,11 @@ class MessageMethods:
             return calls.recvmsg_into(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
         from samesock.unix.ancillary import as_ancillary, room_for
 
-        views = _message_arguments.writable(buffers)
+        views = _message_arguments.require_few(_message_arguments.writable(buffers), "recvmsg_into")
         size = sum(view.nbytes for view in views)
         data, descriptors, told = receive_message(self, end, size, room_for(ancbufsize), flags)
         count = _scatter(data, views)
-        return count, as_ancillary(descriptors), told, sender_of(self, end)
+        return count, as_ancillary(descriptors), told, sender_of(self, end) if count else None
 
 
 def _scatter(data: bytes, views: list[memoryview]) -> int:
@@ -334,20 +336,21 @@ def _scatter(data: bytes, views: list[memoryview]) -> int:
 
 def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
     """sendmsg with descriptors, each a number or an object with fileno()."""
-    data = b"".join(_message_arguments.readable(buffers))
+    views = _message_arguments.require_few(_message_arguments.readable(buffers), "sendmsg")
+    data = b"".join(views)
     if not things:
         if flags & MSG_DONTWAIT:
             from samesock.unix.passing import send_plain
 
-            return send_plain(sock, data, flags)
-        return int(calls.send_waiting(sock, data, flags))
+            return endable.sending(sock, send_plain, sock, data, flags)
+        return endable.sending(sock, calls.send_waiting, sock, data, flags)
     end.getpeername(sock)  # ENOTCONN
     passage = _passage_of(sock, end)
     if passage is None:
         raise named_error(
             "EOPNOTSUPP", "passing descriptors over a Unix socket of which only the number is known"
         )
-    return passage.send(sock, end, data, things, flags)
+    return endable.sending(sock, passage.send, sock, end, data, things, flags)
 
 
 def _passage_of(sock: Any, end: End) -> Passage | None:
@@ -365,8 +368,9 @@ def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tu
             end.getpeername(sock)  # ENOTCONN
         from samesock.unix.passing import receive_plain
 
-        return receive_plain(sock, size, flags), [], 0
-    return passage.receive(sock, size, most, flags)
+        return endable.receiving(sock, b"", receive_plain, sock, size, flags), [], 0
+    nothing: tuple[bytes, list[int], int] = b"", [], 0
+    return endable.receiving(sock, nothing, passage.receive, sock, size, most, flags)
 
 
 class ShareMethods:

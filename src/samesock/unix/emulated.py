@@ -31,6 +31,7 @@ from samesock.unix.adoption import (
     forget_handover,
     imported,
     is_tcp,
+    open_ends,
     read_handover,
     registry,
     write_handover,
@@ -287,6 +288,7 @@ class EmulatedEnd:
 
     def setsockopt(self, sock: _socket.socket, level: int, option: int, *value: object) -> None:
         """The socket level's options that a Unix socket has; other levels are `EOPNOTSUPP`, as on Linux."""
+        _number(sock)
         if level != _socket.SOL_SOCKET:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         if option in _SWALLOWED:
@@ -300,6 +302,7 @@ class EmulatedEnd:
 
     def getsockopt(self, sock: _socket.socket, level: int, option: int, *length: int) -> int | bytes:
         """As a Unix socket answers, whatever is underneath."""
+        _number(sock)
         if level != _socket.SOL_SOCKET:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         number: int | None = None
@@ -453,7 +456,7 @@ class EmulatedEnd:
         if state.passage is None and (state.seed is None or not system.passing.NEEDS_TARGET):
             return
         if state.handed or any(
-            getattr(other, "state", None) is state for other in ends.all() if other is not self
+            getattr(other, "state", None) is state for other in open_ends() if other is not self
         ):
             return
         passage = self.passage()
@@ -488,16 +491,21 @@ def _restore_mode(sock: _socket.socket) -> None:
 
 
 def adopt(number: int, *, wanted: bool, kind: int = _socket.SOCK_STREAM) -> EmulatedEnd | None:
-    """The end for a descriptor that was handed in by its number: one of this process's, or, if AF_UNIX was asked for
-    by name, one that another process handed on, or a nameless one of that `kind`. `None` for what is no socket of
-    ours."""
+    """The end for a descriptor that was handed in by its number: one of this process's; one that another process
+    handed on, if AF_UNIX was asked for by name or the kernel's cookie shows that it is the very socket; or, if it was
+    asked for, a nameless one of that `kind`. `None` for what is no socket of ours.
+
+    A listener that is taken for an Internet one would hand unproven connections to the program.
+    """
     end = registry.adopt(number)
-    if end is not None or not wanted:
+    if end is not None:
         return end
     handed = read_handover(number)
     if handed is not None:
-        return _revived(number, *handed)
-    if not is_tcp(number):
+        record = handed[0].record
+        if wanted or (record is not None and record.cookie):
+            return _revived(number, *handed)
+    if not wanted or not is_tcp(number):
         return None
     key = addresses_of(number)
     if key is None or key[1] is None:

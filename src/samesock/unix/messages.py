@@ -15,7 +15,7 @@ from weakref import ref
 
 from samesock import _message_arguments
 from samesock._errors import named_error
-from samesock.unix import ends
+from samesock.unix import endable, ends
 from samesock.unix.ancillary import things_in
 from samesock.unix.calls import calls
 from samesock.unix.loops import LoopMethods
@@ -37,6 +37,9 @@ class Message(NamedTuple):
     flags: int = 0
 
 
+_NOTHING: Final = Message(b"", None)
+
+
 class MessageEnd(Protocol):
     """What the end of such a socket has beside what `samesock.unix.End` states."""
 
@@ -46,15 +49,20 @@ class MessageEnd(Protocol):
     def receive_message(self, sock: _socket.socket, flags: int) -> Message:
         """The next message, or no bytes at the end of a connection."""
 
-    def shut_down(self, sock: _socket.socket, how: int) -> None:
-        """shutdown(2)."""
-
 
 def _end(sock: Any) -> MessageEnd:
     end = _end_of(ref(sock))
     if end is None or calls.fileno(sock) < 0:
         raise named_error("EBADF", "using a closed Unix socket")
     return end  # type: ignore[return-value]
+
+
+def _received(sock: Any, flags: int) -> Message:
+    return endable.receiving(sock, _NOTHING, _end(sock).receive_message, sock, flags)
+
+
+def _sent(sock: Any, data: bytes, flags: int, address: object) -> None:
+    endable.sending(sock, _end(sock).send_message, sock, data, flags, address)
 
 
 def _whole(data: Any) -> bytes:
@@ -95,17 +103,17 @@ class WholeMessageMethods(LoopMethods):
 
     def send(self: Any, data: Any, flags: int = 0, /) -> int:
         message = _whole(data)
-        _end(self).send_message(self, message, flags, None)
+        _sent(self, message, flags, None)
         return len(message)
 
     def sendall(self: Any, data: Any, flags: int = 0, /) -> None:
-        _end(self).send_message(self, _whole(data), flags, None)
+        _sent(self, _whole(data), flags, None)
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
         if len(where) not in (1, 2):
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(where)} given)")
         message = _whole(data)
-        _end(self).send_message(self, message, where[0] if len(where) == 2 else 0, where[-1])
+        _sent(self, message, where[0] if len(where) == 2 else 0, where[-1])
         return len(message)
 
     def sendmsg(
@@ -113,27 +121,27 @@ class WholeMessageMethods(LoopMethods):
     ) -> int:
         if things_in(ancdata):
             raise named_error("EOPNOTSUPP", "sending ancillary data over an emulated Unix socket")
-        message = b"".join(_message_arguments.readable(buffers))
-        _end(self).send_message(self, message, flags, address)
+        message = b"".join(_message_arguments.require_few(_message_arguments.readable(buffers), "sendmsg"))
+        _sent(self, message, flags, address)
         return len(message)
 
     def recv(self: Any, size: int, flags: int = 0, /) -> bytes:
         if not _room(size, "recv"):
             return b""  # C asks nobody for no bytes
-        return _end(self).receive_message(self, flags).data[:size]
+        return _received(self, flags).data[:size]
 
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         view = _into(buffer, nbytes, "recv_into")
-        return _store(_end(self).receive_message(self, flags), view, flags) if len(view) else 0
+        return _store(_received(self, flags), view, flags) if len(view) else 0
 
     def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
         _room(size, "recvfrom")
-        message = _end(self).receive_message(self, flags)
+        message = _received(self, flags)
         return message.data[:size], message.sender
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         view = _into(buffer, nbytes, "recvfrom_into")
-        message = _end(self).receive_message(self, flags)
+        message = _received(self, flags)
         return _store(message, view, flags), message.sender
 
     def recvmsg(
@@ -141,7 +149,7 @@ class WholeMessageMethods(LoopMethods):
     ) -> tuple[bytes, list[Any], int, Any]:
         if _room(size, "recvmsg()") and ancillary_size < 0:
             raise ValueError("invalid ancillary data buffer length")
-        message = _end(self).receive_message(self, flags)
+        message = _received(self, flags)
         cut = MSG_TRUNC if len(message.data) > size else 0
         return message.data[:size], [], message.flags | cut, message.sender
 
@@ -150,8 +158,8 @@ class WholeMessageMethods(LoopMethods):
     ) -> tuple[int, list[Any], int, Any]:
         if ancillary_size < 0:
             raise ValueError("invalid ancillary data buffer length")
-        views = _message_arguments.writable(buffers)
-        message = _end(self).receive_message(self, flags)
+        views = _message_arguments.require_few(_message_arguments.writable(buffers), "recvmsg_into")
+        message = _received(self, flags)
         rest = memoryview(message.data)
         for view in views:
             size = min(len(view), len(rest))
@@ -159,9 +167,6 @@ class WholeMessageMethods(LoopMethods):
             rest = rest[size:]
         told = len(message.data) if flags & MSG_TRUNC else len(message.data) - len(rest)
         return told, [], message.flags | (MSG_TRUNC if len(rest) else 0), message.sender
-
-    def shutdown(self: Any, how: int, /) -> None:
-        _end(self).shut_down(self, how)
 
 
 _classes: dict[type, type] = {}

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from samesock import _waking
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
 from samesock.backend import system
@@ -116,6 +117,10 @@ class Passage:
             self._peer(sock, end),
         )
         try:
+            if offer.target and self.holder is not None and offer.target_start != self.holder[1]:
+                # It ended after `_peer` had looked, and another process has its number. Now one of that number is open
+                # here, so that the number stays with it.
+                raise named_error("EPIPE", f"{_SENDING}: process {offer.target} is another one by now")
             records = [frames.Record("lease", offer.lease, b"")]
             records += [
                 frames.Record(space, token, state)
@@ -192,6 +197,8 @@ class Passage:
         deadline = None if timeout is None else time.monotonic() + timeout
         number = calls.fileno(sock)
         while True:
+            if _waking.is_shut_for_caller():
+                return b"", [], 0
             try:
                 with self._receiving.lock:
                     self._receiving.check(_RECEIVING, timeout)
@@ -414,7 +421,7 @@ def send_plain(sock: _socket.socket, data: bytes, flags: int, *, begun: bool = F
 
 
 def receive_plain(sock: _socket.socket, size: int, flags: int) -> bytes:
-    """recv(2) of a stream, MSG_DONTWAIT among its flags or not."""
+    """recv(2) of a stream that has no key, or no connection, MSG_DONTWAIT among its flags or not."""
     if flags & MSG_DONTWAIT and not _DONTWAIT and not system.wait((calls.fileno(sock),), (), 0.0):
         raise named_error("EWOULDBLOCK", "receiving from a Unix socket")
     return calls.recv(sock, size, _known(flags))

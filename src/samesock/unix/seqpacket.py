@@ -19,7 +19,7 @@ from typing import Final
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import system
-from samesock.unix import Name
+from samesock.unix import Name, endable
 from samesock.unix.adoption import State
 from samesock.unix.calls import calls, twin
 from samesock.unix.emulated import EmulatedEnd, _number
@@ -124,6 +124,7 @@ class PacketEnd(EmulatedEnd):
                 if deadline is not None and now >= deadline:
                     raise TimeoutError("timed out")
                 system.wait([], [number], None if deadline is None else deadline - now)
+                endable.check(sock, number)
         finally:
             tcp.detach()
 
@@ -185,6 +186,7 @@ class PacketEnd(EmulatedEnd):
                 if deadline is not None and now >= deadline:
                     raise TimeoutError("timed out")
                 system.wait([number], [], None if deadline is None else deadline - now)
+                endable.check(sock, number)
                 if flags & _MSG_PEEK:
                     time.sleep(PEEK_SECONDS)  # the part of a frame that is there makes it readable
         finally:
@@ -247,18 +249,6 @@ class PacketEnd(EmulatedEnd):
         end_of_record = MSG_EOR if _HEAD.unpack_from(frame)[0] & _EOR else 0
         name = self.state.peer_name
         return Message(bytes(frame[_HEAD.size :]), os.fsdecode(name) if name else None, end_of_record)
-
-    def shut_down(self, sock: _socket.socket, how: int) -> None:
-        """shutdown(2), which is TCP's: frames are never half sent."""
-        number = _number(sock)
-        tcp = twin(number)
-        try:
-            calls.shutdown(tcp, how)
-        except OSError as failure:
-            code = getattr(failure, "winerror", None)
-            raise failure if code is None else error(code, "shutting a Unix socket down") from None
-        finally:
-            tcp.detach()
 
 
 def _length(frame: bytes | bytearray) -> int:

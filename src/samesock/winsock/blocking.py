@@ -107,8 +107,6 @@ def read(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         finally:
             _readers[me] = outer
             _leave(sock)
-            if interrupter.striking or interrupter.queued:
-                interrupter.let_pass(me)
         # A handler of Ctrl+C has run by now, or does when the loop turns: then its exception is the answer.
 
 
@@ -141,8 +139,6 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
         finally:
             _readers[me] = outer
             _leave(sock)
-            if interrupter.striking or interrupter.queued:
-                interrupter.let_pass(me)
 
 
 def _takes_nothing(function: Callable[..., Any], arguments: Any) -> bool:
@@ -189,12 +185,10 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     except OSError as failure:
         raise writing_failed(failure, sock, function) from None
     finally:
-        _writers[me] = outer
-        _leave_writing(sock)
         if me == interrupter.main:
             interrupter.writing = None
-            if interrupter.queued:
-                interrupter.let_pass(me)
+        _writers[me] = outer
+        _leave_writing(sock)
 
 
 def _ctrl_c_raises() -> bool:
@@ -272,8 +266,6 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
     finally:
         _readers[me] = outer
         _leave(sock)
-        if interrupter.queued:
-            interrupter.let_pass(me)
     try:
         if wants_number and error.errno is not None:
             return error.errno
@@ -295,8 +287,6 @@ def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
     finally:
         _readers[me] = outer
         _leave(sock)
-        if interrupter.queued:
-            interrupter.let_pass(me)
 
 
 def _wait(sock: Any, deadline: float | None, function: Callable[..., Any] | None, *, writing: bool) -> None:

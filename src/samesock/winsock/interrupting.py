@@ -72,6 +72,7 @@ class Interrupter:
             self._cancel_io = _address_of(kernel32_waits.CancelIo)
             kernel32_waits.ResetEvent(event)
             _thread.start_new_thread(self._watch, (event,))
+            _waking.let_pass = self._let_pass_if_struck
             self.ready = True
         return True
 
@@ -97,6 +98,10 @@ class Interrupter:
             if self.queued and thread == self.main:
                 kernel32_waits.SleepEx(0, 1)
                 self.queued = False
+
+    def _let_pass_if_struck(self, thread: int) -> None:
+        if self.striking or self.queued:
+            self.let_pass(thread)
 
     def cancel_for(self, thread: int, number: int) -> bool:
         """Have that thread (Windows' number, which is Python's, too) cancel what it has pending on the socket."""

@@ -20,14 +20,11 @@ from samesock import _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
-from samesock.winsock import beside, blocking, control, sockaddr, waiting
+from samesock.winsock import beside, blocking, control, sending, sockaddr, waiting
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import is_connected
 from samesock.winsock.interrupting import interrupter
 from samesock.winsock.sending import failed
-
-MOST_BUFFERS: Final = 1024
-"""POSIX's IOV_MAX, as Linux, macOS and FreeBSD have it."""
 
 PIECE: Final = 1 << 20
 """Bytes that one call sends: a non-blocking send far beyond the buffer is slow (Microsoft's KB 823764), and a part of
@@ -63,7 +60,11 @@ class MessageMethods:
         References: POSIX `sendmsg`; Winsock `WSASend`, `WSASendMsg`.
         """
         if ends.by_reference.get(ref(self)) is not None:
-            return dispatch.MessageMethods.sendmsg(self, buffers, ancdata, flags, address)
+            if ancdata or address is not None or not _is_stream(self):
+                return dispatch.MessageMethods.sendmsg(self, buffers, ancdata, flags, address)
+            # Bytes alone are a send, which Ctrl+C and close(wake=True) end.
+            views = _message_arguments.require_few(_message_arguments.readable(buffers), "sendmsg")
+            return sending.send(self, b"".join(views), operator.index(flags))
         views = _message_arguments.readable(buffers)
         messages = _message_arguments.control(ancdata)
         flags = operator.index(flags)
@@ -72,8 +73,7 @@ class MessageMethods:
         target = b"" if address is None else sockaddr.encode(family, address)
         sys.audit("socket.sendmsg", self, address)
         _check_open(self, "sendmsg()")
-        if len(views) > MOST_BUFFERS:
-            raise named_error("EMSGSIZE", f"sendmsg() of {len(views)} buffers; {MOST_BUFFERS} is the most")
+        _message_arguments.require_few(views, "sendmsg")
         if not stream:
             return _sent_message(self, views, beside.encoded(family, messages), flags, target)
         if messages:
@@ -118,10 +118,7 @@ class MessageMethods:
             method: Any = getattr(dispatch.MessageMethods, "recvmsg_into", None) or _refuse
             return method(self, buffers, ancbufsize, flags)  # type: ignore[no-any-return]
         views = _message_arguments.writable(buffers)
-        if len(views) > MOST_BUFFERS:
-            raise named_error(
-                "EMSGSIZE", f"recvmsg_into() of {len(views)} buffers; {MOST_BUFFERS} is the most"
-            )
+        _message_arguments.require_few(views, "recvmsg_into")
         return _received(self, views, ancbufsize, flags, "recvmsg_into")
 
 

@@ -18,6 +18,7 @@ from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.connecting import reachable
 from samesock.winsock.failing import (
+    WSAECONNABORTED,
     WSAECONNRESET,
     WSAEISCONN,
     WSAEMSGSIZE,
@@ -34,6 +35,7 @@ from samesock.winsock.failing import (
 from samesock.winsock.waiting import Deadline, writable
 
 _OURS = MSG_DONTWAIT | MSG_NOSIGNAL
+_PEER_GONE = (WSAECONNABORTED, WSAECONNRESET)
 _PIECE = 1 << 20
 """The most that one call of Winsock is given of a big sendall: a length is an int there, and a non-blocking send much
 beyond the buffer is slow or WSAENOBUFS (Microsoft's KB 823764)."""
@@ -121,6 +123,10 @@ def _explained(sock: Any, error: OSError, tried: str) -> OSError:
     end = ends.get(sock)
     if end is not None and not is_datagram and not end_is_connected(sock, end):
         return _errors.named_error("ENOTCONN", tried, code=code)
+    if end is not None and code in _PEER_GONE:
+        return _errors.named_error(
+            "EPIPE", tried, code=code
+        )  # a Unix socket's send knows no other word for it
     if code == WSAECONNRESET and not is_datagram and end is None and is_unbound(sock):
         return _errors.named_error("ENOTCONN", tried, code=code)  # Wine's word for it (seen)
     return told(sock, error, tried)

@@ -1,0 +1,84 @@
+"""A closed Unix socket, and one whose peer has gone: what each method says of it."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import Any
+
+import pytest
+
+from conformance.raising import errno_of, names
+
+pytestmark = [pytest.mark.needs("unix-seqpacket", "unix-dgram"), names("SOCK_SEQPACKET")]
+
+
+@pytest.fixture(params=["SOCK_STREAM", "SOCK_SEQPACKET", "SOCK_DGRAM"])
+def closed(request: pytest.FixtureRequest, unix: Any) -> Any:
+    """A closed Unix socket of each type."""
+    sock = unix.socket(getattr(unix.net, request.param))
+    sock.close()
+    return sock
+
+
+def test_options_of_a_closed_one(closed: Any, net: Any) -> None:
+    """getsockopt(2) and setsockopt(2): EBADF for a closed socket, whatever the option."""
+    for option in (net.SO_TYPE, net.SO_ACCEPTCONN, net.SO_REUSEADDR, net.SO_SNDBUF, net.SO_LINGER):
+        assert errno_of(closed.getsockopt, net.SOL_SOCKET, option) == errno.EBADF
+    for option in (net.SO_REUSEADDR, net.SO_KEEPALIVE, net.SO_SNDBUF):
+        assert errno_of(closed.setsockopt, net.SOL_SOCKET, option, 1) == errno.EBADF
+    assert errno_of(closed.setsockopt, net.IPPROTO_TCP, net.TCP_NODELAY, 1) == errno.EBADF
+
+
+def test_messages_of_a_closed_one(closed: Any, net: Any, unix: Any) -> None:
+    """send(2), recv(2) and their relatives: EBADF for a closed socket."""
+    calls = [
+        (closed.send, b"x"),
+        (closed.sendmsg, [b"x"]),
+        (closed.sendto, b"x", unix.path()),
+        (closed.recv, 1),
+        (closed.recvfrom, 1),
+        (closed.recvmsg, 1),
+        (closed.recvmsg, 1, 100),
+        (closed.recvmsg_into, [bytearray(1)]),
+    ]
+    for call, *arguments in calls:
+        assert errno_of(call, *arguments) == errno.EBADF, call
+
+
+def test_the_end_has_no_sender(unix: Any) -> None:
+    """recvmsg(2) and recvmsg_into(2) name the peer beside bytes, and nobody at the end of the stream (Linux)."""
+    listener = unix.listener()
+    client = unix.client()
+    server, _ = unix.accept(listener)
+    server.sendall(b"xy")
+    assert client.recvmsg(1)[3] == listener.getsockname()
+    assert client.recvmsg_into([bytearray(1)])[3] == listener.getsockname()
+    server.close()
+    assert client.recvmsg(1) == (b"", [], 0, None)
+    assert client.recvmsg_into([bytearray(1)]) == (0, [], 0, None)
+
+
+def test_too_many_buffers(unix: Any) -> None:
+    """sendmsg(2) and recvmsg(2): EMSGSIZE for more than IOV_MAX buffers, which is 1,024 at the least everywhere."""
+    one, other = unix.pair(unix.net.SOCK_STREAM)
+    other.send(b"x")
+    assert errno_of(one.sendmsg, [b"x"] * 1025) == errno.EMSGSIZE
+    assert errno_of(one.recvmsg_into, [bytearray(1) for _ in range(1025)]) == errno.EMSGSIZE
+    assert one.sendmsg([b"x"] * 1024) == 1024
+
+
+def test_sending_to_whoever_has_gone(unix: Any) -> None:
+    """send(2) on a Unix stream whose peer has gone is EPIPE in the end, and never another error."""
+    one, other = unix.pair(unix.net.SOCK_STREAM)
+    other.close()
+    seen = []
+    for _ in range(200):
+        try:
+            one.send(b"x")
+        except OSError as error:
+            seen.append(error.errno)
+        if len(seen) == 3:
+            break
+        time.sleep(0.01)
+    assert seen == [errno.EPIPE] * 3
