@@ -26,7 +26,10 @@ SAME, DIFFERENT, TROUBLE = 0, 1, 2
 
 
 def _interval(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}") from None
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError("an interval is more than 0 and at most 3600 seconds")
     return seconds
@@ -81,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _watch(look, arguments.watch, arguments.json)
     if arguments.diff is not None:
         try:
-            earlier = json_form.loads(arguments.diff.read_text(encoding="utf-8"))
+            earlier = json_form.loads(arguments.diff.read_bytes())
         except json_form.SchemaError as failure:
             raise json_form.SchemaError(f"{arguments.diff}: {failure}") from None
         return _compare(wanted(earlier), look(), arguments.json)

@@ -149,6 +149,28 @@ def test_uvicorn_as_a_command(path: str) -> None:
         assert run("asgi_app.py", path) == WEB
 
 
+def test_curl(path: str, request: pytest.FixtureRequest) -> None:
+    """`curl --unix-socket`, a C program, asks uvicorn where the kernel has the sockets; where not, it finds none."""
+    pytest.importorskip("uvicorn")
+    program = shutil.which("curl")
+    if program is None:
+        pytest.skip("no curl on PATH")
+    if needed():
+        reason = "curl's sockets are a C library's own, which knows nothing of the emulation: it finds a plain file"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    with server(*UVICORN, path) as process:
+        wait_for(path, process)
+        line = [program, "--silent", "--show-error", "--max-time", "60", "--unix-socket", path]
+        done = subprocess.run(
+            [*line, "--data", "one", "http://app/one"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "/one ONE", "")
+
+
 def test_uvicorn_after_a_killed_one(path: str) -> None:
     """A second uvicorn serves the path that a killed one has left its file at."""
     pytest.importorskip("uvicorn")

@@ -317,7 +317,7 @@ def raw(stack: ExitStack, folder: Path) -> Made:
 @case("socket")
 def packet(stack: ExitStack, folder: Path) -> Made:
     sock = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
-    return Made([sock.fileno()], "PACKET raw ALL")
+    return Made([sock.fileno()], "PACKET raw ALL every interface")
 
 
 @case("socket")
@@ -349,7 +349,8 @@ def symbolic_link(stack: ExitStack, folder: Path) -> Made:
 
 @case("namespace")
 def namespace(stack: ExitStack, folder: Path) -> Made:
-    return Made([own(stack, os.open("/proc/self/ns/net", os.O_RDONLY))], "net:[")
+    number = own(stack, os.open("/proc/self/ns/net", os.O_RDONLY))
+    return Made([number], f"net:[{os.fstat(number).st_ino}]")
 
 
 @case("fanotify")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not procfs.works(), reason="needs procfs")
 BY_NUMBER = ("io_uring", "userfaultfd", "perf_event", "bpf_map")
 """Made by system call numbers, which are x86-64's."""
 
-LACK_DETAIL_OUTSIDE = ("tcp_never_bound", "udp_never_bound", "vsock", "raw", "netlink", "packet")
+LACK_DETAIL_OUTSIDE = ("tcp_never_bound", "udp_never_bound", "vsock", "netlink", "packet")
 """Another process's sockets of these kinds are named, and said to have no address in any table."""
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,7 @@ def test_diff_with_a_saved_table(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (None, "absent.json"),
         ("{", "not JSON"),
         ('{"schema":"samesock.fdtable","version":9}', "version 9 of the schema"),
+        ("\udcff\udcfe\udcff", "not JSON"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_table_is_named(
@@ -91,7 +95,7 @@ def test_a_file_that_is_no_table_is_named(
     """A --diff file that is absent, broken or of another version is a line that names it, and exit code 2."""
     path = tmp_path / "absent.json"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
     code, out, err = run("--diff", str(path), capsys=capsys)
     assert (code, out) == (2, "")
     assert err.startswith("samesock fds: ")
@@ -109,14 +113,15 @@ def test_a_pid_that_is_gone_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [["x"], ["--kind", "teapot"], ["--watch", "0"], ["--watch", "1", "--diff", "f"]]
+    "words",
+    [["x"], ["--kind", "teapot"], ["--watch", "0"], ["--watch", "soon"], ["--watch", "1", "--diff", "f"]],
 )
 def test_words_that_mean_nothing_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """An argument that cannot be read is argparse's error, exit code 2."""
     with pytest.raises(SystemExit) as caught:
         cli.main(["fds", *words])
     assert caught.value.code == 2
-    capsys.readouterr()
+    assert "_interval" not in capsys.readouterr().err
 
 
 def test_watch_in_a_pipe_prints_changes_until_the_process_ends(capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,6 +232,61 @@ def test_a_watch_on_a_terminal(
     assert code == 0
     assert len(looks) == 3
     assert ("it has ended" in out) == isinstance(end, OSError)
+
+
+class Terminal:
+    """A pseudo-terminal's screen, as a program that runs in it writes it."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        self.text = ""
+
+    def wait_for(self, pattern: str) -> str:
+        """What matches, once it is on the screen."""
+        ends = time.monotonic() + 60
+        while not (found := re.search(pattern, self.text, re.DOTALL)):
+            assert time.monotonic() < ends, self.text
+            if select.select([self.master], [], [], 1)[0]:
+                self.text += os.read(self.master, 65536).decode("utf-8", "replace")
+        self.text = self.text[found.end() :]
+        return found[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="feature absent: pseudo-terminals")
+def test_a_watch_highlights_what_changes_while_it_changes(tmp_path: Path) -> None:
+    """In a real terminal --watch redraws the table by itself: opened green, closed red and struck out, then plain."""
+    pytest.importorskip("rich", reason="needs rich, the extra cli")
+    code = "import sys\nfor line in sys.stdin:\n  f = open(line.strip(), 'w') if line.strip() else f.close()"
+    screen = Terminal()
+    given = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    given |= {"TERM": "xterm-256color", "COLUMNS": "150", "LINES": "40"}
+    given.pop("NO_COLOR", None)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        line = [sys.executable, "-m", "samesock", "fds", "--watch", "0.5", str(child.pid)]
+        standard = (screen.slave,) * 3
+        with subprocess.Popen(
+            line, stdin=standard[0], stdout=standard[1], stderr=standard[2], env=given
+        ) as watcher:
+            try:
+                screen.wait_for(r"number.*?what")
+                child.stdin.write(f"{tmp_path / 'while-watched'}\n")
+                child.stdin.flush()
+                opened = screen.wait_for(r"\x1b\[[\d;]*m[^\n]*while-watched")
+                assert re.search(r"\x1b\[1;32m[^\n]*while-watched$", opened), opened
+                plain = screen.wait_for(r"number.*?[^\n]*while-watched")
+                assert "\x1b[1;32m" not in plain.rpartition("\n")[2]
+                child.stdin.write("\n")
+                child.stdin.flush()
+                screen.wait_for(r"\x1b\[9;31m[^\n]*while-watched")
+                child.stdin.close()
+                child.wait()
+                screen.wait_for(r"has ended|no process has the number")
+                assert watcher.wait(60) == 0
+            finally:
+                watcher.kill()
+                os.close(screen.master)
+                os.close(screen.slave)
 
 
 def test_psutil_missing_is_a_line(

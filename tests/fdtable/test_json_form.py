@@ -72,11 +72,14 @@ def test_a_live_snapshot_survives() -> None:
             '{"schema": "samesock.fdtable", "version": 2}',
             "version 2 of the schema; this program reads version 1",
         ),
-        ('{"schema": "samesock.fdtable", "version": 1}', "not whole: KeyError: 'descriptors'"),
-        ('{"schema": "samesock.fdtable", "version": 1, "descriptors": [{}]}', "not whole: KeyError"),
+        ('{"schema": "samesock.fdtable", "version": 1}', "not whole: it lacks 'descriptors'"),
+        ('{"schema": "samesock.fdtable", "version": 1, "descriptors": [{}]}', "not whole: it lacks 'kind'"),
+        ('{"schema": "samesock.fdtable", "version": 1, "descriptors": [7]}', "not whole"),
+        ("[" * 100_000, "not JSON"),
+        (b"\x80abc", "not JSON"),
     ],
 )
-def test_another_document_is_refused_by_name(text: str, complaint: str) -> None:
+def test_another_document_is_refused_by_name(text: str | bytes, complaint: str) -> None:
     """Another schema, another version and a document cut short are errors that say which of these it is."""
     with pytest.raises(json_form.SchemaError, match=complaint):
         json_form.loads(text)
@@ -87,8 +90,15 @@ def test_an_unknown_kind_is_refused_and_an_unknown_field_is_not() -> None:
     document = json_form.document(fdtable.snapshot())
     records = document["descriptors"]
     assert isinstance(records, list)
-    records[0]["colour"] = "red"
-    json_form.loads(json.dumps(document))
+    part = dict.fromkeys(("number", "pid", "pending"))
+    records[0] |= {"peer": {**part, "space": "fd"}, "owner": {"type": "T", "text": "t"}}
+    records[0]["socket"] = dict.fromkeys(SocketInfo.__dataclass_fields__)
+    frame = {"file": "f", "line": 1, "function": "g", "text": "h"}
+    records[0]["origin"] = {"frames": [frame]}
+    known = json_form.loads(json.dumps(document))
+    for thing in (records[0], *(records[0][name] for name in ("peer", "owner", "socket", "origin")), frame):
+        thing["colour"] = "red"
+    assert json_form.loads(json.dumps(document)) == known
     records[0]["kind"] = "teapot"
     with pytest.raises(json_form.SchemaError, match="kind 'teapot'"):
         json_form.loads(json.dumps(document))
@@ -107,6 +117,13 @@ def test_the_documented_fields_are_those_written() -> None:
         wanted |= set(kind.__dataclass_fields__)
     wanted |= set(json_form.difference(fdtable.Difference())) | {"before", "after", "fields", "at"}
     assert named == wanted
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_what_a_shell_has_redirected_is_read(encoding: str) -> None:
+    """A table is read in the encodings that shells write: PowerShell 5 makes UTF-16 of it."""
+    snap = fdtable.snapshot()
+    assert json_form.loads(snap.to_json().encode(encoding)) == snap
 
 
 def test_two_snapshots_of_a_saved_table_compare(tmp_path: Path) -> None:

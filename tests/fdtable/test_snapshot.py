@@ -27,6 +27,9 @@ def test_a_closed_number_is_named_in_the_error() -> None:
     with pytest.raises(OSError, match="-1 is not open") as caught:
         fdtable.describe(-1)
     assert caught.value.errno == errno.EBADF
+    with pytest.raises(OSError, match=f"descriptor {2**70} is not open") as caught:
+        fdtable.describe(2**70)
+    assert caught.value.errno == errno.EBADF
 
 
 def test_a_closed_object_is_named_in_the_error() -> None:
@@ -220,8 +223,9 @@ def test_watch_ends_with_its_process() -> None:
         last = list(changes)[-1]
         child.wait()
     assert last.closed
-    with pytest.raises(ValueError, match="-1"):
-        fdtable.watch(-1)
+    for interval in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=str(interval)):
+            fdtable.watch(interval)
 
 
 @pytest.mark.skipif(not ON_PROCFS, reason="needs procfs")

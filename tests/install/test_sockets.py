@@ -7,9 +7,11 @@ import os
 import socket
 import ssl
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -109,6 +111,47 @@ def test_inet_is_untouched() -> None:
                 assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                 with pytest.raises(OSError):
                     client.connect(("127.0.0.1", listener.getsockname()[1]))
+
+
+@pytest.mark.usefixtures("gaps")
+def test_inet_passes_one_python_function(tmp_path: Path) -> None:
+    """install() adds one function to an INET socket's bind, connect, names and options, and to os.stat."""
+    name = str(tmp_path / "plain")
+    (tmp_path / "plain").write_bytes(b"x")
+    entered: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            entered.append(frame.f_code.co_filename)
+
+    def entered_by(call: Callable[[], object]) -> int:
+        entered.clear()
+        sys.setprofile(note)
+        try:
+            call()
+        finally:
+            sys.setprofile(None)
+        return len(entered)
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket() as client,
+        socket.socket() as bound,
+    ):
+        where = listener.getsockname()
+        calls = {
+            "bind": lambda: bound.bind(("127.0.0.1", 0)),
+            "connect": lambda: client.connect(where),
+            "getsockname": client.getsockname,
+            "getpeername": client.getpeername,
+            "getsockopt": lambda: client.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE),
+            "send": lambda: client.send(b"x"),
+            "stat": lambda: os.stat(name),
+        }
+        # The lambda is one itself.
+        plain = ("getsockname", "getpeername")
+        added = {what: entered_by(call) - (what not in plain) for what, call in calls.items()}
+    assert added == {what: 0 if what == "send" else 1 for what in calls}
 
 
 def test_errors(socket_dir: Path) -> None:

@@ -269,12 +269,15 @@ def test_baseline(folder: Path) -> None:
             ("--fd-leaks-baseline=other.json", "--fd-leaks-update"),
             "is of version 7, this samesock reads version 1",
         ),
+        (("--fd-leaks-baseline=cut.json",), "cut.json' is not whole: it lacks 'leaks'"),
+        (("--fd-leaks-baseline=absent.json",), "absent.json': make it with --fd-leaks-update"),
     ],
 )
 def test_what_cannot_be_read_ends_the_run(folder: Path, options: tuple[str, ...], said: str) -> None:
     """A rule with a mistake, or a baseline of another version, is named before any test runs, and kept as it was."""
     other = '{"format": "samesock-fd-leaks", "version": 7, "leaks": []}'
     (folder / "other.json").write_text(other)
+    (folder / "cut.json").write_text('{"format": "samesock-fd-leaks", "version": 1}')
     run = run_pytest(folder, folder / "bad.json", "--fd-leaks=error", *options)
     assert run.code == pytest.ExitCode.USAGE_ERROR, run.output
     assert said in run.output

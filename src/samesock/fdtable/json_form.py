@@ -67,13 +67,15 @@ def dumps(snapshot: Snapshot, indent: int | None = None) -> str:
     return json.dumps(document(snapshot), indent=indent)
 
 
-def loads(text: str) -> Snapshot:
+def loads(text: str | bytes) -> Snapshot:
     """The snapshot in `text`; `SchemaError` for another schema or version, or a document that is not
     whole.
+
+    Bytes may be UTF-8, UTF-16 or UTF-32: what PowerShell 5 redirects into a file is UTF-16.
     """
     try:
         whole = json.loads(text)
-    except ValueError as failure:
+    except (ValueError, RecursionError) as failure:
         raise SchemaError(f"not JSON: {failure}") from None
     if not isinstance(whole, dict) or whole.get("schema") != SCHEMA:
         raise SchemaError(f'not a snapshot: its "schema" is not "{SCHEMA}"')
@@ -87,8 +89,10 @@ def loads(text: str) -> Snapshot:
             tuple(int(pid) for pid in whole["pids"]), records, float(whole["taken"]), str(whole["platform"]),
             tuple(whole["sources"]), tuple(whole["notes"]),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as failure:
-        raise SchemaError(f"a snapshot that is not whole: {type(failure).__name__}: {failure}") from None
+    except KeyError as failure:
+        raise SchemaError(f"a snapshot that is not whole: it lacks {failure}") from None
+    except (TypeError, ValueError, AttributeError) as failure:
+        raise SchemaError(f"a snapshot that is not whole: {failure}") from None
 
 
 def _maybe(make: Callable[[Mapping[str, Any]], T], value: object) -> T | None:
@@ -100,16 +104,22 @@ def _address(value: object) -> Address | None:
 
 
 def _socket(value: Mapping[str, Any]) -> SocketInfo:
-    return SocketInfo(**{**value, "local": _address(value["local"]), "remote": _address(value["remote"])})
+    return SocketInfo(
+        **{
+            **_known(SocketInfo, value),
+            "local": _address(value["local"]),
+            "remote": _address(value["remote"]),
+        }
+    )
 
 
 def _origin(value: Mapping[str, Any]) -> Origin:
-    return Origin(tuple(Frame(**frame) for frame in value["frames"]))
+    return Origin(tuple(Frame(**_known(Frame, frame)) for frame in value["frames"]))
 
 
-def _known(value: Mapping[str, Any]) -> dict[str, Any]:
+def _known(made: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that this version knows: a later program may have added some."""
-    names = OpenDescriptor.__dataclass_fields__
+    names = made.__dataclass_fields__
     return {name: part for name, part in value.items() if name in names}
 
 
@@ -119,11 +129,11 @@ def _record(value: Mapping[str, Any]) -> OpenDescriptor:
     identity: Identity = tuple(value["identity"])
     return OpenDescriptor(
         **{
-            **_known(value),
+            **_known(OpenDescriptor, value),
             "identity": identity,
             "socket": _maybe(_socket, value["socket"]),
-            "peer": _maybe(lambda part: Peer(**part), value["peer"]),
-            "owner": _maybe(lambda part: Owner(**part), value["owner"]),
+            "peer": _maybe(lambda part: Peer(**_known(Peer, part)), value["peer"]),
+            "owner": _maybe(lambda part: Owner(**_known(Owner, part)), value["owner"]),
             "origin": _maybe(_origin, value["origin"]),
             "source": tuple(value["source"]),
             "partial": tuple(value["partial"]),

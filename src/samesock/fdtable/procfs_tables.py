@@ -149,7 +149,9 @@ def plain_record(
     elif what in ("char", "block"):
         detail = f"device {os.major(seen.st_rdev)}:{os.minor(seen.st_rdev)}"
     elif what in ("namespace", "anon", "bpf", "perf", "io_uring", "userfaultfd"):
-        detail = link_text.removeprefix("anon_inode:").strip("[]")
+        detail = link_text.removeprefix("anon_inode:")
+        if detail.startswith("["):  # "[io_uring]", but "net:[4026531840]" is a namespace's whole name
+            detail = detail.strip("[]")
     if what in ("file", "dir", "fifo", "char", "block", "tty", "symlink"):
         path, deleted = _path(link_text, seen)
     return record(

@@ -132,10 +132,14 @@ def _table(pid: int, name: str) -> str:
 
 
 def rows(pid: int, everything: bool) -> Rows:
-    """The sockets of `pid`'s network namespace by inode: all, or only those that sock_diag does not dump."""
+    """The sockets of `pid`'s network namespace by inode: all, or only those that sock_diag may not dump.
+
+    A kernel has a part of sock_diag for each protocol, and may lack one: raw_diag is a module that is often not there.
+    TCP's is always, and its table is the one that may be long.
+    """
     found: Rows = {}
     for name, protocol, kind in _INET:
-        if everything or name.startswith("icmp"):
+        if everything or protocol != "TCP":
             found.update(parse_inet(_table(pid, name), protocol, kind))
     if everything:
         found.update(parse_unix(_table(pid, "unix")))

@@ -7,6 +7,7 @@ What must never be put here: anything that one kind of system does differently; 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sys
 import time
@@ -93,8 +94,8 @@ def describe(thing: object, space: Space | None = None) -> OpenDescriptor:
         raise OSError(errno.EBADF, f"{thing!r} is closed" if owner else f"descriptor {number} is not open")
     try:
         record = providers.own().one(number, space or space_of(thing) or _implied_space(thing))
-    except OSError as failure:
-        if failure.errno != errno.EBADF:
+    except (OSError, OverflowError) as failure:  # a number that no C integer holds is open nowhere
+        if isinstance(failure, OSError) and failure.errno != errno.EBADF:
             raise
         raise OSError(errno.EBADF, f"descriptor {number} is not open in this process") from None
     if owner is not None:
@@ -138,11 +139,11 @@ def watch(
     The first look is taken when the iteration starts. It ends when the process does; stop it before by
     leaving the loop. What is opened and closed again between two looks is not seen.
 
-    Raises as `snapshot` does. `ValueError` for an interval below 0.
+    Raises as `snapshot` does. `ValueError` for an interval that is below 0 or not finite.
 
     Portability: as `snapshot`, native or emulated.
     """
-    if interval < 0:
+    if not 0 <= interval < math.inf:  # NaN is neither
         raise ValueError(f"an interval of {interval} seconds")
     return _watch(interval, pid, children)
 

@@ -36,6 +36,8 @@ def address(family: str | None, value: Address | None) -> str:
         return printable("@" + value[1:] if value.startswith("\0") else value)
     if family == "AF_INET6" and len(value) == 2:
         return f"[{value[0]}]:{value[1]}"
+    if family == "AF_PACKET":  # the rest of it is the protocol, which has been said, and a hardware address
+        return printable(str(value[0])) or "every interface"
     if family == "AF_VSOCK":
         value = tuple("any" if part == VSOCK_ANY else part for part in value)
     return ":".join(printable(str(part)) for part in value)

@@ -14,6 +14,7 @@ import ntpath
 import os
 import sys
 import sysconfig
+import threading
 import weakref
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -214,23 +215,32 @@ class Log:
         if len(self.by_name) > MOST_NAMES:
             del self.by_name[next(iter(self.by_name))]
 
-    def find(self, space: Space, number: int, *, path: str | None, socket: bool) -> Origin | None:
+    def find(
+        self, space: Space, number: int, *, path: str | None, socket: bool, since: int = 0
+    ) -> Origin | None:
         """The record of what opened a descriptor: by its living owner, by its number, or by its file name.
 
         `path` is what the descriptor table says of it now, `socket` whether it is one. A record by number
         counts only when nothing speaks against it: a foreseen number can be wrong when two threads open at
-        once.
+        once. `since` is the latest record of a moment when this was not open yet: what this very thread had recorded
+        by then is of another that had the number, and was closed by compiled code (a file's own `close` is).
         """
         if socket:
             for origin in list(self.by_owner.values()):
                 if _number_of(origin) == number:
                     return origin
         found = self.by_number.get((space, number))
-        if found is not None and _fits(found, number, path, socket=socket):
+        if found is not None and not _is_stale(found, since) and _fits(found, number, path, socket=socket):
             return found
         if path is not None and not socket:
-            return self.by_name.get(base_name(path))
+            named = self.by_name.get(base_name(path))
+            return None if named is None or _is_stale(named, since) else named
         return None
+
+
+def _is_stale(origin: Origin, since: int) -> bool:
+    """Whether a record is too old; another thread's may have been made just before its descriptor was there."""
+    return origin.serial <= since and origin.thread == threading.get_ident()
 
 
 def _number_of(origin: Origin) -> int | None:

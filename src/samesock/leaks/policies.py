@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from samesock.fdtable import Identity, Key, keys
+from samesock.leaks import recording
 from samesock.leaks.findings import Finding, Member
 from samesock.leaks.known import log_handlers
 from samesock.leaks.owners import Claims
@@ -30,6 +31,8 @@ class Start:
     keys: dict[Key, Identity]
     handlers: tuple[object, ...] = ()
     threads: frozenset[int] = frozenset()
+    serial: int = 0
+    """The latest record of an opening then: what was not open has a later one, or none."""
 
     @classmethod
     def now(cls) -> Start:
@@ -39,7 +42,7 @@ class Start:
     @classmethod
     def at(cls, seen: dict[Key, Identity]) -> Start:
         """This moment, with a snapshot that was taken just now."""
-        return cls(seen, log_handlers(), thread_idents())
+        return cls(seen, log_handlers(), thread_idents(), recording.log.latest)
 
 
 def thread_idents() -> frozenset[int]:

@@ -62,10 +62,13 @@ def _hear_socket(_: str, args: tuple[Any, ...]) -> None:
 
 def _hear_path(event: str, args: tuple[Any, ...]) -> None:
     path = args[0] if args else None
+    name = None
     if isinstance(path, int):
         if event != "mmap.__new__" or path < 0:
             return  # open() of a number opens nothing
-        path = None
+        # On Windows a map duplicates the file's handle, whose number nobody can foresee: the file's name tells.
+        opened = log.by_number.get(("fd", path))
+        path, name = None, None if opened is None else opened.path
     elif isinstance(path, bytes):
         path = os.fsdecode(path)
     elif path is not None and not isinstance(path, str):
@@ -75,8 +78,8 @@ def _hear_path(event: str, args: tuple[Any, ...]) -> None:
     foreseen = foresee_fd()
     if foreseen is not None:
         log.add_number("fd", foreseen, origin)
-    if path is not None:
-        log.add_name(path, origin)
+    if path is not None or name is not None:
+        log.add_name(path or name or "", origin)
 
 
 def _hear_spawn(_: str, __: tuple[Any, ...]) -> None:

@@ -60,9 +60,11 @@ PLUMBING = ("pipe", "epoll", "kqueue", "eventfd", "timerfd", "signalfd", "inotif
 """What compiled libraries are woken by. A file or a socket of theirs is still the test's business."""
 
 
-def find_origin(record: OpenDescriptor) -> Origin | None:
-    """The traced origin of a descriptor."""
-    return recording.log.find(record.space, record.number, path=record.path, socket=record.kind == "socket")
+def find_origin(record: OpenDescriptor, since: int = 0) -> Origin | None:
+    """The traced origin of a descriptor, which was opened after the record `since`."""
+    return recording.log.find(
+        record.space, record.number, path=record.path, socket=record.kind == "socket", since=since
+    )
 
 
 def _is_plumbing(member: Member) -> bool:
@@ -124,7 +126,9 @@ class Judgement:
             member = self.members.get(key)
             if member is None or member.identity != identity:
                 record = look(key, identity)
-                self.members[key] = member = Member(key, identity, record, find_origin(record))
+                self.members[key] = member = Member(
+                    key, identity, record, find_origin(record, self.start.serial)
+                )
             if not self._counts(member.record):
                 del fresh[key]
         return fresh

@@ -1,12 +1,14 @@
 """The functions that open a descriptor and announce it by no audit event, and what stands in for them while tracing.
 
 Each stand-in does what the real one does and notes what that returned. Who kept one from an earlier tracing may go on
-calling it: it only does what the real one does then. What must never be put here: anything that changes what a
-wrapped call returns or raises.
+calling it, even while the interpreter ends: it only does what the real one does then (`multiprocessing.connection`
+keeps `os.close` as a default, and its objects close themselves when everything else of a module has gone). What must
+never be put here: anything that changes what a wrapped call returns or raises.
 """
 
 from __future__ import annotations
 
+import array
 import functools
 import importlib
 import os
@@ -25,6 +27,13 @@ if TYPE_CHECKING:
     Call = Callable[..., Any]
 
 _undo: list[tuple[object, str, object, object]] = []
+
+
+def _tracing(
+    state: recording.State = recording.state, ending: Callable[[], bool] = sys.is_finalizing
+) -> bool:
+    """Whether to note anything; bound here, since an interpreter that ends takes a module's names away."""
+    return state.users > 0 and not ending()
 
 
 def _all(value: object) -> Iterable[int]:
@@ -82,11 +91,13 @@ imported."""
 def _noting(real: Call, call: str, space: Space, numbers: Callable[[object], Iterable[int]]) -> Call:
     """A function that does what `real` does and notes the descriptors in what it returned."""
 
+    tracing = _tracing
+
     @functools.wraps(real)
     def traced(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         value = real(*args, **kwargs)
-        if recording.state.users:  # who kept this function from an earlier tracing may still call it
+        if tracing():
             recording.note(space, numbers(value), call, sys._getframe(1))  # noqa: SLF001 - the documented way to a frame
         return value
 
@@ -96,25 +107,64 @@ def _noting(real: Call, call: str, space: Space, numbers: Callable[[object], Ite
 def _noting_dup2(real: Call) -> Call:
     """`os.dup2` by itself: pytest's capture calls it twelve times per test, for standard output and error."""
 
+    tracing = _tracing
+
     @functools.wraps(real)
     def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
         __tracebackhide__ = True
         number: int = real(fd, fd2, inheritable)
-        if number > 2 and recording.state.users:
+        if number > 2 and tracing():
             recording.note("fd", (number,), "os.dup2", sys._getframe(1))  # noqa: SLF001
         return number
 
     return dup2
 
 
+def _noting_fcntl(real: Call, commands: frozenset[object]) -> Call:
+    """`fcntl.fcntl`, which duplicates by two of its commands."""
+    tracing = _tracing
+
+    @functools.wraps(real)
+    def fcntl(fd: object, cmd: int, arg: object = 0) -> Any:
+        __tracebackhide__ = True
+        value = real(fd, cmd, arg)
+        if cmd in commands and tracing():
+            recording.note("fd", _all(value), "fcntl.fcntl", sys._getframe(1))  # noqa: SLF001
+        return value
+
+    return fcntl
+
+
+def _noting_recvmsg(real: Call, call: str, socket: ModuleType) -> Call:
+    """`recvmsg` or `recvmsg_into`, whose ancillary data may hold descriptors."""
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+    tracing = _tracing
+
+    @functools.wraps(real)
+    def recvmsg(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        value = real(*args, **kwargs)
+        if value[1] and tracing():
+            for *kind, data in value[1]:
+                if tuple(kind) == rights:
+                    whole = array.array("i", data[: len(data) - len(data) % array.array("i").itemsize])
+                    recording.note("fd", whole, call, sys._getframe(1))  # noqa: SLF001
+        return value
+
+    return recvmsg
+
+
 def _noting_close(real: Call, call: str, space: Space) -> Call:
     """A `close` of a bare number that remembers who called it: whoever closes another's descriptor does it
     so."""
+    tracing = _tracing
 
     @functools.wraps(real)
     def traced(fd: int) -> None:
         __tracebackhide__ = True
         real(fd)
+        if not tracing():
+            return
         frame = sys._getframe(1)  # noqa: SLF001
         stack = capture_stack(frame)
         recording.log.closings[space, fd] = Origin(
@@ -127,10 +177,13 @@ def _noting_close(real: Call, call: str, space: Space) -> Call:
 def _noting_class(real: type, call: str, space: Space) -> type:
     """A stand-in for a class that refuses subclasses (epoll): it makes the real one and counts as it."""
 
+    tracing = _tracing
+
     class Standing(type):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             value = real(*args, **kwargs)
-            recording.note(space, _fileno(value), call, sys._getframe(1))  # noqa: SLF001
+            if tracing():
+                recording.note(space, _fileno(value), call, sys._getframe(1))  # noqa: SLF001
             return value
 
         def __instancecheck__(cls, instance: object) -> bool:
@@ -145,8 +198,12 @@ def _noting_class(real: type, call: str, space: Space) -> type:
     return Standing(real.__name__, (), {"__doc__": real.__doc__, "__module__": real.__module__})
 
 
+_INHERITED = object()
+"""What stands for a name that the holder had not itself."""
+
+
 def _replace(holder: object, name: str, new: object) -> None:
-    _undo.append((holder, name, vars(holder)[name], new))
+    _undo.append((holder, name, vars(holder).get(name, _INHERITED), new))
     setattr(holder, name, new)
 
 
@@ -167,6 +224,8 @@ def wrap_all() -> None:
     for module_name, space in (("os", "fd"), ("socket", SOCKET)):
         module = importlib.import_module(module_name)
         _replace(module, "close", _noting_close(module.close, f"{module_name}.close", space))
+    _wrap_duplicating()
+    _wrap_receiving()
     selectors = importlib.import_module("selectors")
     for class_name, poller in SELECTORS:
         chosen = getattr(selectors, class_name, None)
@@ -175,6 +234,28 @@ def wrap_all() -> None:
             _replace(chosen, "_selector_cls", stand_in)
     if sys.platform == "win32":
         _wrap_windows_sockets()
+
+
+def _wrap_duplicating() -> None:
+    """`fcntl.fcntl`, where there is one."""
+    try:
+        fcntl: ModuleType = importlib.import_module("fcntl")
+    except ImportError:
+        return
+    names = ("F_DUPFD", "F_DUPFD_CLOEXEC")
+    commands = frozenset(getattr(fcntl, name) for name in names if hasattr(fcntl, name))
+    _replace(fcntl, "fcntl", _noting_fcntl(fcntl.fcntl, commands))
+
+
+def _wrap_receiving() -> None:
+    """The methods that receive descriptors: put before those that `socket.socket` inherits from the C class."""
+    socket: ModuleType = importlib.import_module("socket")
+    if not hasattr(socket, "SCM_RIGHTS"):
+        return
+    for name in ("recvmsg", "recvmsg_into"):
+        real = getattr(socket.socket, name, None)
+        if real is not None:
+            _replace(socket.socket, name, _noting_recvmsg(real, f"socket.{name}", socket))
 
 
 def _wrap_windows_sockets() -> None:
@@ -191,7 +272,7 @@ def _wrap_windows_sockets() -> None:
         self: socket.socket, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
     ) -> None:
         made(self, family, type, proto, fileno)
-        if fileno is not None and recording.state.users:
+        if fileno is not None and _tracing():
             recording.note(SOCKET, [socket.socket.fileno(self)], "socket", sys._getframe(1))  # noqa: SLF001
 
     @functools.wraps(left)
@@ -216,5 +297,9 @@ def unwrap_all() -> None:
     """Put back what is still ours: who replaced it after us keeps theirs."""
     while _undo:
         holder, name, real, new = _undo.pop()
-        if vars(holder).get(name) is new:
+        if vars(holder).get(name) is not new:
+            continue
+        if real is _INHERITED:
+            delattr(holder, name)
+        else:
             setattr(holder, name, real)

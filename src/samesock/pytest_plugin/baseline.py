@@ -87,10 +87,12 @@ class Baseline:
                     for row in data["leaks"]
                 }
             )
-        except (KeyError, TypeError, ValueError) as failure:
+        except KeyError as failure:
             raise pytest.UsageError(
-                f"--fd-leaks-baseline: {str(file)!r} has an entry without {failure}"
+                f"--fd-leaks-baseline: {str(file)!r} is not whole: it lacks {failure}"
             ) from None
+        except (TypeError, ValueError, AttributeError) as failure:
+            raise pytest.UsageError(f"--fd-leaks-baseline: {str(file)!r} is not whole: {failure}") from None
         return cls(file, root, entries)
 
     def takes(self, finding: Finding) -> bool:

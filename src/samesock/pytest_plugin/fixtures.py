@@ -10,15 +10,17 @@ import gc
 import inspect
 import os
 import sys
+import threading
 from dataclasses import dataclass, field
 from selectors import BaseSelector
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
 
 from samesock.fdtable import Identity, Key, keys
 from samesock.leaks import recording
+from samesock.leaks.origins import Origin, is_foreign
 from samesock.leaks.owners import LOOP_TITLE, Claims
 from samesock.leaks.policies import appeared, thread_idents
 
@@ -39,6 +41,8 @@ class Lifetime:
     before: dict[Key, Identity]
     threads_before: frozenset[int]
     outer: object
+    codes: frozenset[int]
+    """The fixture's own code, and that of the functions in it, by id."""
     owned: dict[Key, Identity] = field(default_factory=dict)
     threads: frozenset[int] = frozenset()
 
@@ -56,15 +60,16 @@ class Fixtures:
 
     def begin(self, definition: pytest.FixtureDef[Any]) -> None:
         """`definition` is about to be set up."""
-        where = _place(definition)
+        functions = _functions(definition)
         life = Lifetime(
             definition,
-            definition.argname,
+            _name(definition, functions),
             str(definition.scope),
-            where,
+            _place(definition, functions),
             keys(),
             thread_idents(),
             recording.state.scope,
+            frozenset(id(code) for function in functions for code in _codes(function.__code__)),
         )
         self.rising.append(life)
         recording.state.scope = life
@@ -101,9 +106,28 @@ class Fixtures:
         """Whether a lifetime is not over."""
         return self.living.get(id(life.definition)) is life or life in self.rising
 
-    def by_thread(self, thread: int) -> Lifetime | None:
-        """The fixture that started a thread, living or ended since the last test."""
-        return next((life for life in (*self.living.values(), *self.ended) if thread in life.threads), None)
+    def by_code(self, origin: Origin) -> Lifetime | None:
+        """The fixture whose own code opened it, living or ended since the last test: in its teardown, or in a function
+        that it made and gave away.
+        """
+        lives = (*self.living.values(), *self.ended)
+        for code, _ in origin.stack:
+            for life in lives:
+                if id(code) in life.codes:
+                    return life
+        return None
+
+    def by_thread(self, thread: int, mine: int) -> Lifetime | None:
+        """The fixture that started a thread, living or ended since the last test, or whose value keeps it: an executor
+        starts its threads when a test first needs one.
+        """
+        for life in (*self.living.values(), *self.ended):
+            if thread in life.threads:
+                return life
+        if thread == mine:
+            return None
+        there = next((one for one in threading.enumerate() if one.ident == thread), None)
+        return None if there is None else self.by_reach(there)
 
     def by_loop(self, claims: Claims) -> Lifetime | None:
         """The living fixture that owns an event loop; where no loop can be told, the last that owns anything."""
@@ -169,8 +193,47 @@ def _is_runner(thing: object) -> bool:
     return isinstance(thing, loops)
 
 
-def _place(definition: pytest.FixtureDef[Any]) -> str:
+def _functions(definition: pytest.FixtureDef[Any]) -> list[FunctionType]:
+    """The functions that a fixture was written as: its own, or those that a plugin put a function of its own around.
+
+    pytest does so with `setup_module`, `tearDownClass` and their like, pytest-asyncio with coroutines; one code of
+    the plugin's is then that of many fixtures.
+    """
     function = inspect.unwrap(definition.func)
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, FunctionType) or not is_foreign(function.__code__.co_filename):
+        return [function] if isinstance(function, FunctionType) else []
+    inner = (cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell))
+    bare = (getattr(thing, "__func__", thing) for thing in inner)
+    return [
+        thing
+        for thing in bare
+        if isinstance(thing, FunctionType) and not is_foreign(thing.__code__.co_filename)
+    ]
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - asking is the only way to know
+    except ValueError:
+        return False
+    return True
+
+
+def _codes(code: CodeType) -> list[CodeType]:
+    """A function's code, and that of every function that is written inside it."""
+    inner = [found for part in code.co_consts if isinstance(part, CodeType) for found in _codes(part)]
+    return [code, *inner]
+
+
+def _name(definition: pytest.FixtureDef[Any], functions: list[FunctionType]) -> str:
+    """The name that its author gave it: `setup_module`, where pytest makes up one of its own."""
+    name = definition.argname
+    return functions[0].__name__ if functions and name.startswith(("_xunit_", "_unittest_")) else name
+
+
+def _place(definition: pytest.FixtureDef[Any], functions: list[FunctionType]) -> str:
+    function = functions[0] if functions else inspect.unwrap(definition.func)
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return definition.baseid or "a plugin"

@@ -92,12 +92,14 @@ class Reporting:
         """The teardown's report of a test that something was seen of; `None` leaves the report to pytest."""
         if self.settings.update:
             self.ran.add(item.nodeid)
+        has_failed = item.nodeid in self.failed
+        self.failed.discard(item.nodeid)  # A plugin may run it once more, and that run has not failed yet.
         if item.nodeid not in self.pending:
             return None
         seen = self.pending.pop(item.nodeid)
         made = pytest.TestReport.from_item_and_call(item, call)
         failing = self.settings.mode == "error" and not self.settings.update
-        excused = item.nodeid in self.failed or made.outcome != "passed"
+        excused = has_failed or made.outcome != "passed"
         findings = seen.outcome.findings
         if findings:
             text = f"descriptor leak: {item.nodeid}\n" + report(

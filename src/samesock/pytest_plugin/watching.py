@@ -159,7 +159,10 @@ class Watching:
             now = {
                 key: mark for key, mark in now.items() if start.keys.get(key) == mark or key in self.settled
             }
+        overlap = self.overlap
         self._begin_at(now)
+        if overlap and self.start is not None:
+            self.start.serial = 0  # others' records may be older than this
 
     def _examine(self, item: pytest.Item, start: Start, now: dict[Key, Identity]) -> dict[Key, Identity]:
         marks = self.marks.get(item.nodeid, Marks())
@@ -259,7 +262,7 @@ class Judging:
         if origin is not None:
             if isinstance(origin.scope, Lifetime) and fixtures.lives(origin.scope):
                 return origin.scope
-            life = fixtures.by_thread(origin.thread)
+            life = fixtures.by_code(origin) or fixtures.by_thread(origin.thread, self.thread)
             if life is None and origin.by_callback():
                 life = fixtures.by_loop(claims)
             if life is not None:
