@@ -273,6 +273,7 @@ class socket(_Base):
         the end of the stream and `EPIPE`. The number is closed when those calls have returned. For that a connection
         is shut down on POSIX, and a listener too: also under another process that shares it. A close without `wake`
         never does that: on POSIX a call that blocks goes on until something comes, on Windows it raises `EBADF`.
+        A datagram socket's `recv` with a time-out raises `EBADF` on POSIX, too: its kernel has no end of a stream.
 
         Portability:
             Linux, macOS, FreeBSD, Windows: emulated.
