@@ -47,7 +47,7 @@ def test_the_description_needs_no_file_beside_it() -> None:
     """What an index shows is the README, and each of its links leads somewhere from there: none is to a file."""
     description = metadata.metadata("samesock").get_payload()
     assert description.startswith("# samesock")
-    assert "docs/guides/index.md" in description
+    assert "(`docs/conformance.md`)" in description
     links = re.findall(r"\]\(([^)]*)\)", description)
     assert [link for link in links if not link.startswith(("https://", "#"))] == []
 
