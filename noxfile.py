@@ -284,7 +284,8 @@ def cpython(session: nox.Session) -> None:
     """CPython's own tests of sockets over samesock, here and under Wine, written to docs/cpython.md."""
     install(session)
     page = () if session.posargs else ("--markdown=docs/cpython.md",)
-    session.run("python", "tests/cpython/check.py", *page, *session.posargs)
+    demand = ("--demand",) if CI else ()
+    session.run("python", "tests/cpython/check.py", *demand, *page, *session.posargs)
 
 
 @nox.session(python=find_python(EMULATED_ON), default=False)

@@ -43,6 +43,11 @@ def rows(platform: dict[str, Any]) -> list[Row]:
     return [{**same, "python": python, "required": seen and python in plain} for python in pythons(platform)]
 
 
+def version_of(image: str) -> str:
+    """What its tag says: "3.13.5-alpine3.22" of "python:3.13.5-alpine3.22@sha256:...", whose digest is what counts."""
+    return image.partition("@")[0].partition(":")[2]
+
+
 def matrix(every: list[dict[str, Any]]) -> dict[str, list[Row]]:
     """`hosted`: the runner is the platform. `container`, `vm`, `launcher`: the platform is made on the runner."""
     found: dict[str, list[Row]] = {"hosted": [], "container": [], "vm": [], "launcher": []}
@@ -55,7 +60,7 @@ def matrix(every: list[dict[str, Any]]) -> dict[str, list[Row]]:
         elif "runner" in reach:
             found["hosted"] += rows(platform)
         found["container"] += [
-            {**rows(platform)[0], "python": image.split(":")[1], "image": image, "required": False}
+            {**rows(platform)[0], "python": version_of(image), "image": image, "required": False}
             for image in reach.get("containers", [])
         ]
     return found

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wine"))
 from cache import LauncherError, built, cache_root, key_of, make_folder, retried, say
 from debian_root import debian_root, enter
 from interpreters import grouped
-from running import INTERRUPTED, Program, run_piped
+from running import INTERRUPTED, Limits, Program, run_piped
 
 RECIPE = 1  # Raise it when the way of making an interpreter's folder changes.
 GROUPS = ("test",)
@@ -132,9 +132,11 @@ def run(cache: Path, checkout: Path, options: argparse.Namespace) -> int:
     passed = {name: os.environ[name] for name in ("CI", "TERM") if name in os.environ}
     environment = {**IN_ROOT, **PYTHON_ENVIRONMENT, **passed, **dict(options.env)}
     command = enter(root, binds, "/checkout", ["/python/bin/python", *given])
-    return run_piped(
-        Program(command, root, environment, ()), options.timeout, sys.stdout.buffer, sys.stderr.buffer
-    )
+    program, limits = Program(command, root, environment, ()), Limits(options.timeout)
+    ended = run_piped(program, limits, sys.stdout.buffer, sys.stderr.buffer)
+    if ended.why:
+        say(f"ended with exit code {ended.code}: {ended.why}")
+    return ended.code
 
 
 def _terminated(_number: int, _frame: object) -> None:

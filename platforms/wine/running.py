@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 TIMED_OUT = 124  # As timeout(1) has it.
 FAILED = 125  # The same: not the program failed, but what it runs on.
@@ -44,6 +44,13 @@ class Program:
     directory: Path
     environment: dict[str, str]
     inherited: tuple[int, ...]
+
+
+class Ending(NamedTuple):
+    """How a program came to its end: its exit code as in a shell, and why it was ended if it did not end itself."""
+
+    code: int
+    why: str = ""
 
 
 class Sink(Protocol):
@@ -77,25 +84,27 @@ class LineEnds:
 
 
 class Watched:
-    """A program's stderr on its way, and whether it has said that what the program runs on is gone."""
+    """A program's stderr on its way, and the words by which it has said that what the program runs on is gone."""
 
     def __init__(self, target: BinaryIO, fatal: re.Pattern[bytes] | None) -> None:
         self._target = target
         self._fatal = fatal
         self._tail = b""
-        self.seen: bool = False
+        self.said: str = ""
 
     def write(self, data: bytes, /) -> None:
         self._target.write(data)
-        if self._fatal is not None and not self.seen:
+        if self._fatal is not None and not self.said:
             self._tail = self._tail[-KEPT:] + data
-            self.seen = self._fatal.search(self._tail) is not None
+            found = self._fatal.search(self._tail)
+            if found:
+                self.said = found.group().decode(errors="replace")
 
     def flush(self) -> None:
         self._target.flush()
 
 
-def run_piped(program: Program, limits: Limits, out: BinaryIO, err: BinaryIO) -> int:
+def run_piped(program: Program, limits: Limits, out: BinaryIO, err: BinaryIO) -> Ending:
     """Run with stdin from /dev/null, outputs through pipes: Wine treats files and terminals differently."""
     watched = Watched(err, limits.fatal)
     process = subprocess.Popen(
@@ -115,7 +124,7 @@ def run_piped(program: Program, limits: Limits, out: BinaryIO, err: BinaryIO) ->
         process.stderr.fileno(): (watched, LineEnds()),
     }
     with process.stdout, process.stderr:
-        return _until_ended(process, limits, lambda seconds: _pump(pumps, seconds), lambda: watched.seen)
+        return _until_ended(process, limits, lambda seconds: _pump(pumps, seconds), lambda: watched.said)
 
 
 def _pump(pumps: dict[int, tuple[Sink, LineEnds]], seconds: float) -> Moved:
@@ -133,7 +142,7 @@ def _pump(pumps: dict[int, tuple[Sink, LineEnds]], seconds: float) -> Moved:
     return Moved.SOME if ready else Moved.NOTHING
 
 
-def run_on_terminal(program: Program, limits: Limits, rows: int = 24, columns: int = 80) -> int:
+def run_on_terminal(program: Program, limits: Limits, rows: int = 24, columns: int = 80) -> Ending:
     """Run with a new pseudo-terminal as its terminal; what we get on stdin is typed there."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -184,17 +193,19 @@ def _until_ended(
     process: subprocess.Popen[bytes],
     limits: Limits,
     move: Callable[[float], Moved],
-    lost: Callable[[], bool] = bool,
-) -> int:
-    """Move data until the program ends, a limit is reached, or Ctrl+C comes; its exit code, as in a shell."""
+    lost: Callable[[], str] = str,
+) -> Ending:
+    """Move data until the program ends, a limit is reached, or Ctrl+C comes."""
     begun = heard = time.monotonic()
     try:
         while process.poll() is None:
             now = time.monotonic()
             if limits.timeout is not None and now - begun >= limits.timeout:
-                return TIMED_OUT
-            if lost() or (limits.silence is not None and now - heard >= limits.silence):
-                return FAILED
+                return Ending(TIMED_OUT, f"it took longer than {limits.timeout:g} s")
+            if lost():
+                return _fallen(lost())
+            if limits.silence is not None and now - heard >= limits.silence:
+                return Ending(FAILED, f"it printed nothing for {limits.silence:g} s")
             moved = move(0.2)
             if moved is Moved.SOME:
                 heard = time.monotonic()
@@ -204,13 +215,18 @@ def _until_ended(
         while move(0.1) is Moved.SOME:
             pass
         if lost():
-            return FAILED
+            return _fallen(lost())
         code = process.returncode
-        return 128 - code if code < 0 else code
+        return Ending(128 - code if code < 0 else code)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return Ending(INTERRUPTED)
     finally:
         end(process)
+
+
+def _fallen(words: str) -> Ending:
+    """The ending of a program that has said by these words that what it runs on is gone."""
+    return Ending(FAILED, f"what it runs on has failed: {words}")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cache import LauncherError, cache_root, make_folder, remove_tree, say, try_lock
 from interpreters import AVAILABLE, interpreter, pythons_folder, requirements
 from prefixes import taken, template
-from running import FAILED, INTERRUPTED, Limits, Program, run_on_terminal, run_piped
+from running import INTERRUPTED, Limits, Program, run_on_terminal, run_piped
 from wines import SERVER_IS_LOST, Places, Wine, find_wine
 
 DEFAULT_PYTHON = "3.13"
@@ -93,13 +93,12 @@ def run(cache: Path, options: argparse.Namespace) -> int:
         program = Program(command, directory, environment, (prefix.lock,))
         limits = Limits(options.timeout, options.silence, SERVER_IS_LOST)
         if options.pty:
-            return run_on_terminal(program, limits)
-        code = run_piped(program, limits, sys.stdout.buffer, sys.stderr.buffer)
-    if code == FAILED:
-        say(
-            "Wine's own server has died, or the program was silent for too long: it was ended (exit code 125)"
-        )
-    return code
+            ended = run_on_terminal(program, limits)
+        else:
+            ended = run_piped(program, limits, sys.stdout.buffer, sys.stderr.buffer)
+    if ended.why:
+        say(f"ended with exit code {ended.code}: {ended.why}")
+    return ended.code
 
 
 def clean(cache: Path) -> None:

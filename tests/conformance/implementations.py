@@ -31,6 +31,11 @@ class Implementation(NamedTuple):
     during: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
 
+def selectors_of(net: Any) -> Any:
+    """The implementation's selectors; the standard library's own `socket` has no name for them from 3.14 on."""
+    return getattr(net, "selectors", selectors)
+
+
 def over_libc() -> SimpleNamespace:
     """The namespace whose sockets have Winsock's methods, before this system's own."""
     from samesock import winsock

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from conformance.implementations import selectors_of
 from conformance.raising import PATIENCE, Background, errno_of, names
 
 BOOLEANS = [
@@ -66,7 +67,7 @@ def test_a_datagram_error_is_read_once(net, inet):
     sock = inet.udp()
     sock.connect(inet.closed_port(net.SOCK_DGRAM))
     sock.send(b"x")
-    with net.selectors.DefaultSelector() as selector:
+    with selectors_of(net).DefaultSelector() as selector:
         selector.register(sock, 1)
         assert selector.select(PATIENCE)
     assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from conformance.implementations import selectors_of
 from conformance.raising import PATIENCE, Background
 
 READ, WRITE = flags.EVENT_READ, flags.EVENT_WRITE
@@ -16,7 +17,7 @@ READ, WRITE = flags.EVENT_READ, flags.EVENT_WRITE
 @pytest.fixture
 def selector(net):
     """A new selector of the implementation."""
-    with net.selectors.DefaultSelector() as made:
+    with selectors_of(net).DefaultSelector() as made:
         yield made
 
 

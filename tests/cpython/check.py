@@ -147,24 +147,31 @@ def run_module(
     return rows
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """1 if anything is not as expected."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--place", action="append", choices=list(PLACES))
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="put the table of a complete run into this page"
     )
+    parser.add_argument(
+        "--demand",
+        action="store_true",
+        help="fail if this machine lacks one of the places (the session, on CI)",
+    )
     parser.add_argument("-k", action="append", default=[], metavar="CLASS.TEST", dest="patterns")
     parser.add_argument("modules", nargs="*", metavar="module", help=", ".join(MODULES))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     rows: list[Row] = []
+    lacked: list[str] = []
     complete = not (options.place or options.modules or options.patterns)
     for name in options.place or PLACES:
         find, ways = PLACES[name]
         try:
             place = find()
         except Lacking as lacking:
-            print(f"{name}: left out, for want of {lacking}", flush=True)
+            lacked.append(f"{name}: left out, for want of {lacking}")
+            print(lacked[-1], flush=True)
             complete = False
             continue
         for module in options.modules or MODULES:
@@ -176,7 +183,9 @@ def main() -> int:
             beside = without if name == "linux-emulated" else None
             rows += run_module(place, module, asked, beside, options.patterns)
     print(f"\n{table(rows)}")
-    good = bool(rows) and all(row.content() for row in rows)
+    good = bool(rows) and all(row.content() for row in rows) and not (options.demand and lacked)
+    if options.demand:
+        print(*lacked, sep="\n", end="\n" if lacked else "")
     if options.markdown and complete and good:
         into_page(options.markdown, rows)
     return 0 if good else 1

@@ -15,10 +15,12 @@ import pytest
 
 from samesock import fdtable
 from samesock.fdtable import ntquery, wording
+from samesock.ffi import ntdll_handles
 
 if sys.platform != "win32":
     pytest.skip("needs ntquery: there are no handles on this system", allow_module_level=True)
 
+import _overlapped
 import _winapi
 import msvcrt
 
@@ -138,6 +140,29 @@ def _create_event() -> int:
     from samesock.ffi.kernel32 import kernel32
 
     return kernel32.CreateEventW(None, True, False, None)
+
+
+def test_to_describe_one_asks_nothing_of_what_is_no_file(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe's other end is looked for among Files: a lock is a handle too, and a program may have thousands."""
+    event = _overlapped.CreateEvent(None, True, False, None)
+    stack.callback(_winapi.CloseHandle, event)
+    reading, writing = os.pipe()
+    stack.callback(os.close, reading)
+    stack.callback(os.close, writing)
+    asked = []
+    ask = ntdll_handles.query_object_name
+    monkeypatch.setattr(
+        ntdll_handles, "query_object_name", lambda handle: asked.append(handle) or ask(handle)
+    )
+    found = fdtable.describe(reading)
+    assert found.peer is not None
+    assert found.peer.number == writing
+    assert {msvcrt.get_osfhandle(reading), msvcrt.get_osfhandle(writing)} <= {*asked}
+    assert event not in asked
+    fdtable.snapshot()
+    assert event in asked
 
 
 def test_a_number_in_two_spaces_is_settled_by_its_space(stack: ExitStack) -> None:

@@ -6,6 +6,7 @@ The distributions' folder is in SAMESOCK_DIST. The name is not a test file's: a 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def test_the_metadata_agrees_with_the_module() -> None:
     assert metadata.version("samesock") == samesock.__version__
     plain = [text for text in metadata.requires("samesock") or [] if "extra ==" not in text]
     assert [text.split(">")[0] for text in plain] == ["psutil"]
+
+
+def test_the_description_needs_no_file_beside_it() -> None:
+    """What an index shows is the README, and each of its links leads somewhere from there: none is to a file."""
+    description = metadata.metadata("samesock").get_payload()
+    assert description.startswith("# samesock")
+    assert "(`docs/conformance.md`)" in description
+    links = re.findall(r"\]\(([^)]*)\)", description)
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
 
 
 @pytest.mark.parametrize("name", ["py.typed", "platforms/linux.toml", "platforms/wine.toml"])
@@ -144,6 +154,7 @@ def greet(name):
 """,
     "tests/test_greeter.py": """
 import os
+import re
 import shutil
 import sys
 import greeter

@@ -96,6 +96,15 @@ def test_only_what_was_seen_is_required() -> None:
     assert any(row["required"] for row in rows)
 
 
+def test_images_are_pinned() -> None:
+    """A container's image is named by its digest, and its row by what a person reads: the tag before it."""
+    rows = matrix.matrix(list(EVERY.values()))["container"]
+    assert rows
+    for row in rows:
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", row["image"]), row
+        assert row["image"].split("@")[0].endswith(f":{row['python']}")
+
+
 # The workflow. Its text is looked at as text: no parser of YAML is among what the tests need.
 
 

@@ -49,7 +49,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The module that judges, which is imported as the scripts beside it do."""
     monkeypatch.syspath_prepend(str(FOLDER))
     yield importlib.import_module("judging")
-    for name in ("judging", "places"):
+    for name in ("check", "judging", "places"):
         sys.modules.pop(name, None)
 
 
@@ -112,3 +112,25 @@ def test_every_entry_says_what_it_is_about(judging: ModuleType) -> None:
                 <= {*("module", "tests", "reason"), "places", "ways"}
             )
             assert entry["tests"]
+
+
+@pytest.mark.parametrize(("demand", "code"), [([], 0), (["--demand"], 1)])
+def test_a_place_that_is_missing_fails_where_all_are_demanded(
+    judging: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    demand: list[str],
+    code: int,
+) -> None:
+    """A place that this machine has not got is named and left out; with --demand, as on CI, the run fails for it."""
+    check = importlib.import_module("check")
+
+    def lacking() -> None:
+        raise check.Lacking("a thing")
+
+    row = check.Row("test_socket", "stdlib", check.Place("here", "3", (), {}), judging.Verdict(), True)
+    monkeypatch.setattr(check, "run_module", lambda *_: [row])
+    places = {"here": (lambda: row.place, ("stdlib",)), "there": (lacking, ("stdlib",))}
+    monkeypatch.setattr(check, "PLACES", places)
+    assert check.main([*demand, "test_socket"]) == code
+    assert "there: left out, for want of a thing" in capsys.readouterr().out

@@ -18,17 +18,18 @@ import pytest
 
 pytest.importorskip("fcntl", reason="the launcher runs where fcntl is: on the system that Wine runs on")
 
-FOLDER = Path(__file__).resolve().parents[2] / "platforms" / "wine"
+PLATFORMS = Path(__file__).resolve().parents[2] / "platforms"
 
 
-def part(name: str) -> ModuleType:
-    """One module of the launcher, which is a program in a folder and no package."""
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))
+def part(name: str, folder: str = "wine") -> ModuleType:
+    """One module of a launcher, which is a program in a folder and no package."""
+    if str(PLATFORMS / folder) not in sys.path:
+        sys.path.insert(0, str(PLATFORMS / folder))
     return importlib.import_module(name)
 
 
 cache = part("cache")
+debian_python = part("debian_python", "debian")
 debian_root = part("debian_root")
 interpreters = part("interpreters")
 prefixes = part("prefixes")
@@ -229,7 +230,16 @@ def test_a_half_copied_prefix_is_copied_again(template: Path) -> None:
 def run_here(
     code: str, timeout: float | None = None, silence: float | None = None
 ) -> tuple[int, bytes, bytes]:
-    """Run this Python, through the launcher's pipes and within a run's limits."""
+    """Run this Python, through the launcher's pipes and within a run's limits, to its own end."""
+    ended, out, err = ended_here(code, timeout, silence)
+    assert ended.why == ""
+    return ended.code, out, err
+
+
+def ended_here(
+    code: str, timeout: float | None = None, silence: float | None = None
+) -> tuple[running.Ending, bytes, bytes]:
+    """The same, and why it was ended."""
     out, err = io.BytesIO(), io.BytesIO()
     program = running.Program([sys.executable, "-c", code], Path.cwd(), dict(os.environ), ())
     limits = running.Limits(timeout, silence, wines.SERVER_IS_LOST)
@@ -263,7 +273,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
         "time.sleep(50)\n"
     )
     started = time.monotonic()
-    assert run_here(code, timeout=2.0)[0] == running.TIMED_OUT
+    assert ended_here(code, timeout=2.0)[0] == (running.TIMED_OUT, "it took longer than 2 s")
     assert time.monotonic() - started < 15
     assert gone(int(note.read_text()))
 
@@ -277,7 +287,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
 )
 @pytest.mark.parametrize("cut", [None, 12])
 def test_a_lost_server_ends_the_run(words: str, cut: int | None) -> None:
-    """Once Wine's server has died, who waits for it is ended at once, and the code is 125, not the program's."""
+    """Once Wine's server has died, who waits for it is ended at once with 125, and its words are the reason."""
     code = (
         "import sys, time\n"
         f"words, cut = {words!r}, {cut!r}\n"
@@ -286,8 +296,12 @@ def test_a_lost_server_ends_the_run(words: str, cut: int | None) -> None:
         "time.sleep(50)\n"
     )
     started = time.monotonic()
-    status, _, err = run_here(code)
-    assert (status, err.decode()) == (running.FAILED, words)
+    ended, _, err = ended_here(code)
+    assert (ended.code, err.decode()) == (running.FAILED, words)
+    reason, _, said = ended.why.partition(": ")
+    assert reason == "what it runs on has failed"
+    assert said in words
+    assert said
     assert time.monotonic() - started < 25
 
 
@@ -298,10 +312,24 @@ def test_other_words_end_nothing() -> None:
 
 
 def test_a_silent_program_is_ended() -> None:
-    """One that prints nothing for the time given is ended with 125; one that goes on printing is not."""
-    assert run_here("import time; print(1, flush=True); time.sleep(50)", silence=1.5)[0] == running.FAILED
+    """One that prints nothing for the time given is ended with 125 and that reason; who goes on printing is not."""
+    ended = ended_here("import time; print(1, flush=True); time.sleep(50)", silence=1.5)[0]
+    assert ended == (running.FAILED, "it printed nothing for 1.5 s")
     chatty = "import time\nfor _ in range(12): print(1, flush=True); time.sleep(0.3)"
     assert run_here(chatty, silence=3.0)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("raise SystemExit(7)", 7), ("import time; time.sleep(50)", 124)]
+)
+def test_debians_pythons_run_within_the_same_limits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, status: int
+) -> None:
+    """debian_python.py gives its program's exit code, and 124 at its time limit."""
+    monkeypatch.setattr(debian_python, "make_ready", lambda *_: (tmp_path, tmp_path))
+    monkeypatch.setattr(debian_python, "enter", lambda *given: [sys.executable, *given[-1][1:]])
+    options = debian_python.parser().parse_args(["run", "--python=3.14", "--timeout=3", "--", "-c", code])
+    assert debian_python.run(tmp_path, tmp_path, options) == status
 
 
 def gone(pid: int) -> bool:
@@ -340,7 +368,7 @@ def test_a_terminal_is_one() -> None:
             os.dup2(write, 1)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             program = running.Program([sys.executable, "-c", code], Path.cwd(), dict(os.environ), ())
-            os._exit(running.run_on_terminal(program, running.Limits(20.0)))
+            os._exit(running.run_on_terminal(program, running.Limits(20.0)).code)
         finally:
             os._exit(99)
     os.close(write)

@@ -195,6 +195,11 @@ def table(pid: int) -> tuple[list[OpenDescriptor], list[str]]:
         records = _own(rows, pid, numbers)
     else:
         records = _foreign(pid)
+    return _linked(records, pid)
+
+
+def _linked(records: list[OpenDescriptor], pid: int) -> tuple[list[OpenDescriptor], list[str]]:
+    """The records in the table's order, with TCP's states and the peers among them; notes on what is missing."""
     records, notes = tcp_states.completed(records, pid)
     records.sort(key=lambda one: (("fd", "socket", "handle").index(one.space), one.number))
     link(records, {})
@@ -271,14 +276,17 @@ def one(number: int, space: Space | None = None) -> OpenDescriptor:
     `OSError` (EBADF) when it is not open.
     """
     rows = {row.value: row for row in handles.own_rows()}
-    numbers = handles.runtime_descriptors(len(rows))
+    files = [row for row in rows.values() if handles.type_name(row) == "File"]
+    numbers = handles.runtime_descriptors(len(files))
     handle = _handle(number, space, rows, numbers)
     if handle is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     pid = os.getpid()
     found = _own([rows[handle]], pid, numbers)[0]
     if found.kind in ("pipe", "fifo", "socket"):
-        for linked in table(pid)[0]:
+        # What has another end is a File. Before Python 3.13 each lock is a Semaphore: a long run of tests has 6,000,
+        # and to name those too took 2 s under Wine.
+        for linked in _linked(_own(files, pid, numbers), pid)[0]:
             if linked.key == found.key and linked.identity == found.identity:
                 return linked
     return found
