@@ -487,7 +487,7 @@ def test_connections_from_200_threads(path: str, listener: samesock.socket) -> N
     def talk(number: int) -> None:
         try:
             with samesock.socket(samesock.AF_UNIX) as client:
-                client.settimeout(40)
+                client.settimeout(150)
                 client.connect(path)
                 client.sendall(b"%03d" % number)
                 answers.append(client.recv(16))
@@ -497,11 +497,11 @@ def test_connections_from_200_threads(path: str, listener: samesock.socket) -> N
     threads = [threading.Thread(target=talk, args=(i,)) for i in range(200)]
     for thread in threads:
         thread.start()
-    listener.settimeout(40)
+    listener.settimeout(150)
     for _ in threads:
         served, _ = listener.accept()
         with served:
-            served.settimeout(40)
+            served.settimeout(150)
             served.sendall(served.recv(16))
     for thread in threads:
         thread.join()
