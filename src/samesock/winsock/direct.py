@@ -18,18 +18,19 @@ from samesock.winsock.vectors import pointer_to as _pointer_to
 _COPY: Final = 256 << 10
 """The most of a read-only view that one send copies: ctypes gives the address of bytes and of what can be written."""
 
+_MOST_ROOM: Final = 256 << 10
 _MOST: Final = 1 << 30  # a length is an int there
 _number = _socket.socket.fileno
 _byte_of = ctypes.c_char.from_buffer
 
 
 def recv(sock: Any, size: int) -> bytes:
-    """Take at most so many bytes. `OSError` with `winerror`."""
+    """Take at most so many bytes, and no more than a stream's buffers have. `OSError` with `winerror`."""
     if not size:
         return b""
-    room = bytearray(size)
+    room = bytearray(min(size, _MOST_ROOM))  # zeroed, which C's own is not
     count = recv_into(sock, room)
-    return bytes(room if count == size else memoryview(room)[:count])
+    return bytes(room if count == len(room) else memoryview(room)[:count])
 
 
 def recv_into(sock: Any, buffer: Any, nbytes: int = 0) -> int:
@@ -39,7 +40,9 @@ def recv_into(sock: Any, buffer: Any, nbytes: int = 0) -> int:
         raise ValueError("nbytes is greater than the length of the buffer")
     if not len(view):
         return 0
-    count: int = ws2_32.ws2_32.recv(_number(sock), ctypes.byref(_byte_of(view)), nbytes or len(view), 0)
+    count: int = ws2_32.ws2_32.recv(
+        _number(sock), ctypes.byref(_byte_of(view)), min(nbytes or len(view), _MOST), 0
+    )
     if count == ws2_32.SOCKET_ERROR:
         raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "recv()")
     return count
