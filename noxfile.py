@@ -48,6 +48,7 @@ TOOLS = tuple(
     f"--ignore=tests/{name}.py"
     for name in ("unit/test_conformance_scoring", "unit/test_cpython_runs", "docs/test_page")
 )
+ALONE_TESTS = ("tests/faults/test_rogues.py",)
 CONSOLE_TESTS = ("tests/selectors", "tests/aio", "tests/fdtable")
 LATE_WARNINGS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 LAUNCHERS = ("platforms/wine", "platforms/debian", "platforms/matrix.py", "platforms/pythons.py")
@@ -233,11 +234,14 @@ def wine_session(version: str) -> None:
         # There is a checkout on the path there and no wheel, so the plugin is named.
         plugin = ("-p", "samesock.pytest_plugin")
         left_out = () if session.posargs else TOOLS
+        if not session.posargs:
+            left_out += ("-m", "not alone")
         run_suite(session, *line, "-m", "pytest", *plugin, *patience, *left_out, workers=2, external=True)
         if not session.posargs:  # What reads the keyboard is skipped above, where there is none.
             finished[session.name] = False
-            typed = (*line[:-1], "--pty", "--", "-m", "pytest", *plugin, *patience, "-q", "-m", "console")
-            run_reported(session, f"{session.name}-console", *typed, *CONSOLE_TESTS, external=True)
+            typed = (*line[:-1], "--pty", "--", "-m", "pytest", *plugin, *patience, "-q", "-m")
+            typed += ("console or alone", *CONSOLE_TESTS, *ALONE_TESTS)
+            run_reported(session, f"{session.name}-console", *typed, external=True)
             finished[session.name] = True
 
     wine.__doc__ = f"pytest on Windows CPython {version} under Wine"

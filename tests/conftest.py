@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known; `fd_leaks` is the leak plugin's, which a run may go without."""
     for line in (
         "needs(*features): skip where samesock.features() calls one of them absent",
+        "alone: under Wine in a run without a second worker",
         "fd_leaks(*rules): what the leak check lets a test leave open",
     ):
         config.addinivalue_line("markers", line)

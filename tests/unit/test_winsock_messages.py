@@ -29,6 +29,7 @@ from samesock.backend import system
 from samesock.unix import choosing, dispatch
 from samesock.winsock import beside, control, messages, names, sockaddr, vectors
 from samesock.winsock.calls import calls
+from samesock.winsock.interrupting import interrupter
 from unit.libc_winsock import LibcWinsock
 from unit.scripted import Script
 
@@ -318,6 +319,8 @@ def test_a_send_that_fails_on_the_way(stack: contextlib.ExitStack, monkeypatch: 
         raise answers.pop(0)
 
     monkeypatch.setattr(calls, "send_vector", answer)
+    monkeypatch.setattr(calls, "send", answer)  # the main thread's
+    monkeypatch.setattr(interrupter, "main", -1)
     assert one.sendmsg([bytes(3 << 20)]) == messages.PIECE
     with pytest.raises(ConnectionResetError):
         one.sendmsg([bytes(3 << 20)])
@@ -965,14 +968,22 @@ def test_a_wait_after_another_thread_took_it(
             raise BlockingIOError(errno.EAGAIN, "another thread has taken it")
         return receive(sock, *arguments)
 
-    def wait(*arguments: Any) -> Any:
+    def look() -> None:
         if tries:
             found.append(other in _waking.readers.values())
+
+    def wait(*arguments: Any) -> Any:
+        look()
         return ask(*arguments)
 
-    ask = system.wait
+    def wait_for(*arguments: Any) -> Any:
+        look()
+        return ask_for(*arguments)
+
+    ask, ask_for = system.wait, system.wait_for
     monkeypatch.setattr(calls, "receive_vector", recvmsg)
     monkeypatch.setattr(system, "wait", wait)
+    monkeypatch.setattr(system, "wait_for", wait_for)
     assert other.recvmsg(10)[0] == b"x"
     assert found
     assert all(found)
