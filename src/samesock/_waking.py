@@ -175,13 +175,14 @@ def others_in(sock: Any) -> list[int]:
 def readers_of(sock: Any) -> list[int]:
     """Those that are in a call which can be cut short."""
     me = get_ident()
-    return [thread for thread, its in list(readers.items()) if thread != me and _has(its, sock)]
+    # The numbers first: that makes no tuples, whose making may run the garbage collector, and with it other threads.
+    return [thread for thread in list(readers) if thread != me and _has(readers.get(thread), sock)]
 
 
 def writers_of(sock: Any) -> list[int]:
     """Those that send."""
     me = get_ident()
-    return [thread for thread, its in list(writers.items()) if thread != me and _has(its, sock)]
+    return [thread for thread in list(writers) if thread != me and _has(writers.get(thread), sock)]
 
 
 def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:

@@ -163,9 +163,9 @@ def is_tcp(number: int) -> bool:
 def open_ends() -> list[End]:
     """The ends of the sockets that are open: a closed one's object may live on, and its port be anybody's by then."""
     found = []
-    for reference, end in list(ends.by_reference.items()):
-        sock = reference()
-        if sock is not None and calls.fileno(sock) >= 0:
+    for reference in list(ends.by_reference):  # its keys alone: see `_waking.readers_of`
+        end, sock = ends.by_reference.get(reference), reference()
+        if end is not None and sock is not None and calls.fileno(sock) >= 0:
             found.append(end)
     return found
 

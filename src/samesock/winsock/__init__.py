@@ -27,5 +27,7 @@ def method_classes() -> list[type]:
     from samesock.winsock.options import OptionMethods
 
     if hasattr(_socket.socket, "share"):
+        from samesock.winsock import direct  # noqa: F401  (now: no program's first recv is to wait for an import)
+
         unix_calls.send_waiting = DataMethods.send
     return [AddressMethods, DataMethods, MessageMethods, OptionMethods, EndingMethods]

@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from samesock import _errors
 from samesock.ffi import ws2_32
-from samesock.winsock.vectors import pointer_to as _pointer_to
 
 _COPY: Final = 256 << 10
 """The most of a read-only view that one send copies: ctypes gives the address of bytes and of what can be written."""
 
-_MOST_ROOM: Final = 256 << 10
+_MOST_ROOM: Final = 1 << 20
 _MOST: Final = 1 << 30  # a length is an int there
 _number = _socket.socket.fileno
 _byte_of = ctypes.c_char.from_buffer
@@ -52,7 +51,7 @@ def send(sock: Any, data: Any, flags: int = 0, start: int = 0) -> int:
     """Send what there is room for, from the byte `start` on; how much that was. `OSError` with `winerror`."""
     if type(data) is bytes:
         size = len(data) - start
-        where: Any = data if not start else (_pointer_to(data) or 0) + start
+        where: Any = data if not start else (pointer_to(data) or 0) + start
     else:
         view = memoryview(data).cast("B")
         size = len(view) - start
@@ -65,3 +64,9 @@ def send(sock: Any, data: Any, flags: int = 0, start: int = 0) -> int:
     if sent == ws2_32.SOCKET_ERROR:
         raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "send()")
     return sent
+
+
+def pointer_to(data: bytes) -> int | None:
+    """The address of the bytes. ctypes.cast is not used: what it makes refers to itself, and would hold the memory
+    until the garbage collector comes."""
+    return ctypes.c_void_p.from_buffer(ctypes.c_char_p(data)).value if data else None

@@ -16,6 +16,7 @@ from samesock.ffi.mswsock import WSAEMSGSIZE, WSAMSG
 from samesock.ffi.ws2_32 import WSABUF
 from samesock.winsock import control, sockaddr
 from samesock.winsock.control import NOTHING, Received
+from samesock.winsock.direct import pointer_to
 
 MOST: Final = 1 << 30
 """Bytes that one call sends or takes: the count that Winsock gives back is a DWORD."""
@@ -134,9 +135,3 @@ def _held(buffer: memoryview, size: int) -> tuple[Any, int | None]:
         return held, ctypes.addressof(held)
     whole = buffer.obj if isinstance(buffer.obj, bytes) and _is_whole(buffer) else bytes(buffer[:size])
     return whole, pointer_to(whole)
-
-
-def pointer_to(data: bytes) -> int | None:
-    """The address of the bytes. ctypes.cast is not used: what it makes refers to itself, and would hold the memory
-    until the garbage collector comes."""
-    return ctypes.c_void_p.from_buffer(ctypes.c_char_p(data)).value if data else None
