@@ -307,6 +307,22 @@ def test_a_waiting_send_of_read_only_memory_sends_all(stack: contextlib.ExitStac
     assert got == b"".join(parts)
 
 
+def test_nothing_follows_a_part(stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a buffer that went in part nothing that lies behind it follows: the stream would have a hole."""
+    one, _ = streams(stack)
+    one.settimeout(None)
+    given: list[int] = []
+
+    def write(_: Any, __: Any, part: Any, ___: int) -> int:
+        given.append(memoryview(part).nbytes)
+        return 1000
+
+    monkeypatch.setattr(messages.blocking, "write", write)
+    monkeypatch.setattr(interrupter, "signals_do_it", False)
+    assert one.sendmsg([bytes(messages.PIECE), b"behind it"]) == 1000
+    assert given == [messages.PIECE]
+
+
 def test_a_send_that_fails_on_the_way(stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A waiting send whose second piece fails says what was sent; the error is the next call's."""
     one, _ = streams(stack)

@@ -182,12 +182,14 @@ def _sent_down_the_stream(sock: Any, views: list[memoryview], flags: int) -> int
 
 def _sent_by_the_main_thread(sock: Any, views: list[memoryview], flags: int) -> int:
     """The same by send(), which Ctrl+C can end without loss: what is small is joined, what is big goes as it is."""
+    small = sum(view.nbytes for view in views) <= PIECE
     sent = 0
-    if sum(view.nbytes for view in views) <= PIECE:
-        views = [memoryview(b"".join(views))]
     try:
-        for view in views:
-            sent += blocking.write(calls.send, sock, view if view.nbytes > PIECE else view.tobytes(), flags)
+        for part in [b"".join(views)] if small else views:
+            count = blocking.write(calls.send, sock, part, flags)
+            sent += count
+            if count < memoryview(part).nbytes:
+                break  # not all of it, so that nothing behind it may follow
     except OSError as error:
         if not sent:
             raise failed(sock, error) from None
