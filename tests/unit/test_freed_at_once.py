@@ -27,7 +27,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed")  # which is what thes
 @pytest.fixture(autouse=True)
 def without_collector() -> Iterator[None]:
     """The garbage collector off, so that it hides nothing."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()
