@@ -173,20 +173,20 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
             if len(arguments[0]) <= SMALL and _ctrl_c_raises():
                 # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
                 # whose exception leaves then.
-                interrupter.writing = [sock]
+                interrupter.small = [sock]
                 return function(sock, *arguments)
             sent = pending.send(calls.fileno(sock), *arguments)
             return sent if name == "send" else None
         # A datagram, or a message: with room for it, it is not waited for.
         _wait(sock, None, function, writing=True)
-        if interrupter.queued:
+        if _waking.QUEUED in _waking.unsettled:
             interrupter.settle()
         return function(sock, *arguments)
     except OSError as failure:
         raise writing_failed(failure, sock, function) from None
     finally:
         if me == interrupter.main:
-            interrupter.writing = None
+            interrupter.small = None
         _writers[me] = outer
         _leave_writing(sock)
 
@@ -195,7 +195,7 @@ def _ctrl_c_raises() -> bool:
     """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
     return (
         interrupter.is_ready()
-        and not interrupter.queued
+        and _waking.QUEUED not in _waking.unsettled
         and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
 
