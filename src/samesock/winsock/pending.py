@@ -111,12 +111,16 @@ def _borrow() -> _Memory:
 def _send(number: int, memory: _Memory, buffer: Any, flags: int) -> int:
     memory.status.value = 0
     try:
-        if not ws2_32.ws2_32.WSASend(number, buffer, 1, memory.to_sent, flags, memory.to_overlapped, None):
+        table = ws2_32.ws2_32
+        wait, two, sigint = kernel32_waits.WaitForMultipleObjects, memory.to_handles, memory.handles[1]
+        # As little as can be between the send and the wait: under Wine what ends there is told by a signal.
+        if not table.WSASend(number, buffer, 1, memory.to_sent, flags, memory.to_overlapped, None):
             return memory.sent.value
-        code = ws2_32.ws2_32.WSAGetLastError()
-        if code != ws2_32.WSA_IO_PENDING:
+        if (code := table.WSAGetLastError()) != ws2_32.WSA_IO_PENDING:
             memory.status.value = 0
             raise _errors.error(code, "send()")
+        if sigint and wait(2, two, 0, waits.INFINITE) != waits.WAIT_OBJECT_0:
+            kernel32_waits.ResetEvent(sigint)
         while memory.status.value == _STATUS_PENDING:
             _wait(memory)
         if not memory.status.value:  # what GetOverlappedResult would say, without the call
