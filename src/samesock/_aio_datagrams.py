@@ -13,13 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from samesock._aio_proactor import CONNECT_PAUSES
+from samesock._aio_flow import WriteLimits, pause
 from samesock.unix.loops import proactor_of
 
 LONGEST = 256 * 1024
 """More than any Unix datagram has here: the emulation's, and Linux's with the buffers that it has by default."""
 
-HIGH_WATER = 64 * 1024
 _NO_ROOM = {errno.ENOBUFS}
 """How BSD and macOS say that the receiver's queue is full."""
 
@@ -31,11 +30,11 @@ async def sent(send: Callable[[], Any]) -> Any:
         try:
             return send()
         except (BlockingIOError, InterruptedError):
-            await asyncio.sleep(CONNECT_PAUSES[min(tries, len(CONNECT_PAUSES) - 1)])
+            await asyncio.sleep(pause(tries))
             tries += 1
 
 
-class UnixDatagramTransport(asyncio.DatagramTransport):
+class UnixDatagramTransport(WriteLimits, asyncio.DatagramTransport):
     """What `samesock.aio.create_unix_datagram_endpoint` gives; the socket is its own from now on.
 
     `waiter`, if given, is done once `connection_made` has been called.
@@ -59,7 +58,6 @@ class UnixDatagramTransport(asyncio.DatagramTransport):
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._paused = False
-        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         self._add_reader, self._remove_reader = _reader_methods(loop)
         loop.call_soon(protocol.connection_made, self)
         loop.call_soon(self._start, waiter)
@@ -133,8 +131,8 @@ class UnixDatagramTransport(asyncio.DatagramTransport):
 
     def _plan(self) -> None:
         if self._timer is None:
-            pause = CONNECT_PAUSES[min(self._tries, len(CONNECT_PAUSES) - 1)]
-            self._timer = self._loop.call_later(pause, self._send_waiting)
+            seconds = pause(self._tries)
+            self._timer = self._loop.call_later(seconds, self._send_waiting)
 
     def _send_waiting(self) -> None:
         self._timer = None
@@ -154,24 +152,6 @@ class UnixDatagramTransport(asyncio.DatagramTransport):
             self._tell("resume_writing")
         if self._closing and not self._waiting and self._sock is not None:
             self._end(None)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Above `high` bytes that wait the protocol is paused, at `low` it goes on."""
-        if high is None:
-            high = HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._high, self._low = high, low
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """`(low, high)`."""
-        return self._low, self._high
-
-    def get_write_buffer_size(self) -> int:
-        """How many bytes wait for receivers that have no room."""
-        return self._size
 
     def _tell(self, name: str) -> None:
         try:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from samesock import _aio_afd
-from samesock._aio_proactor import CONNECT_PAUSES, _Operation, serving
+from samesock._aio_flow import pause
+from samesock._aio_proactor import _Operation, serving
 from samesock.unix.messages import WholeMessageMethods
 
 
@@ -48,9 +49,9 @@ class _Sending(_Operation):
         try:
             result = self._call()
         except (BlockingIOError, InterruptedError):
-            pause = CONNECT_PAUSES[min(self._tries, len(CONNECT_PAUSES) - 1)]
+            seconds = pause(self._tries)
             self._tries += 1
-            self._pending = self.get_loop().call_later(pause, self._again)
+            self._pending = self.get_loop().call_later(seconds, self._again)
             return
         self.set_result(result)
 

@@ -17,11 +17,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from samesock import fd
+from samesock._aio_flow import WriteLimits
 from samesock._socket import socketpair
 from samesock.selectors import EVENT_READ, EVENT_WRITE, DefaultSelector, wait
 
 READ_SIZE = 64 * 1024
-HIGH_WATER = 64 * 1024
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
 
@@ -223,7 +223,7 @@ class ReadingPipe(_Pipe, asyncio.ReadTransport):
         self._loop.call_soon(self._finish, error)
 
 
-class WritingPipe(_Pipe, asyncio.WriteTransport):
+class WritingPipe(WriteLimits, _Pipe, asyncio.WriteTransport):
     """Writes in a thread, in order; `pause_writing` when more than the high-water mark waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, protocol: Any, pipe: Any) -> None:
@@ -234,26 +234,7 @@ class WritingPipe(_Pipe, asyncio.WriteTransport):
         self._full = False
         self._aborted = False
         self._lock = threading.Lock()
-        self.set_write_buffer_limits()
         loop.call_soon(protocol.connection_made, self)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """How many bytes may wait before `pause_writing`, and how few before `resume_writing`."""
-        if high is None:
-            high = HIGH_WATER if low is None else 4 * low
-        if low is None:
-            low = high // 4
-        if not high >= low >= 0:
-            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._high, self._low = high, low
-
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        """`(low, high)`."""
-        return self._low, self._high
-
-    def get_write_buffer_size(self) -> int:
-        """How many bytes wait."""
-        return self._size
 
     def can_write_eof(self) -> bool:
         """A pipe ends by being closed."""

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 from samesock import _aio_afd
+from samesock._aio_flow import pause
 from samesock.unix import AF_UNIX
 
 Original = Callable[[Any, Any], "asyncio.Future[Any]"]
@@ -25,7 +26,6 @@ serving: WeakSet[Any] = WeakSet()
 
 TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
 ACCEPT_PAUSE = 1.0
-CONNECT_PAUSES = (0.002, 0.004, 0.008, 0.016, 0.03)
 
 
 class _Operation(asyncio.Future[Any]):
@@ -108,9 +108,9 @@ class _Connecting(_Operation):
         try:
             self._sock.connect(self._address)
         except (BlockingIOError, InterruptedError):
-            pause = CONNECT_PAUSES[min(self._tries, len(CONNECT_PAUSES) - 1)]
+            seconds = pause(self._tries)
             self._tries += 1
-            self._pending = self.get_loop().call_later(pause, self._again)
+            self._pending = self.get_loop().call_later(seconds, self._again)
             return
         self.set_result(self._sock)
 

@@ -16,7 +16,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from samesock._aio_proactor import CONNECT_PAUSES, prepare
+from samesock._aio_flow import pause
+from samesock._aio_proactor import prepare
 from samesock._family import AF_UNIX
 from samesock._server_path import bound
 from samesock._socket import socket
@@ -282,7 +283,7 @@ async def sock_connect(loop: asyncio.AbstractEventLoop, sock: Any, address: Any)
         try:
             return sock.connect(address)  # type: ignore[no-any-return]
         except (BlockingIOError, InterruptedError):
-            await asyncio.sleep(CONNECT_PAUSES[min(tries, len(CONNECT_PAUSES) - 1)])
+            await asyncio.sleep(pause(tries))
             tries += 1
 
 

@@ -19,6 +19,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from samesock._aio_flow import pause
 from samesock._family import AF_UNIX
 from samesock._server_path import bound
 from samesock._socket import socket
@@ -33,8 +34,6 @@ _T = TypeVar("_T")
 
 _SOCK_STREAM, _SHUT_WR = 1, 1
 _MOST_WAITING = 65536
-_PAUSES = (0.002, 0.004, 0.008, 0.016, 0.03)
-"""Between tries to connect while the listener's queue is full: nothing tells when there is room."""
 
 
 async def connect_unix(path: Path) -> anyio.abc.SocketStream:
@@ -57,7 +56,7 @@ async def connect_unix(path: Path) -> anyio.abc.SocketStream:
                 sock.connect(os.fspath(path))
                 return _Stream(sock)
             except (BlockingIOError, InterruptedError):
-                await anyio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+                await anyio.sleep(pause(tries))
                 tries += 1
     except BaseException:
         sock.close()

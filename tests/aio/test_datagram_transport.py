@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from samesock._aio_datagrams import HIGH_WATER, UnixDatagramTransport
+from samesock._aio_datagrams import UnixDatagramTransport
+from samesock._aio_flow import HIGH_WATER
 
 
 class Loop:
