@@ -105,6 +105,48 @@ def test_a_timeout_is_over_and_forgotten(inet):
     assert made.client.recv(100) == b"answer"
 
 
+def test_a_timeout_holds_after_much_has_come(inet):
+    """settimeout(): a read of a stream that has just given much waits like any other, for its time and no longer."""
+    made = inet.connection()
+    much = bytes(range(256)) * 200
+    made.client.settimeout(PATIENCE)
+    for _ in range(3):
+        made.server.sendall(much)
+        got = b""
+        while len(got) < len(much):
+            got += made.client.recv(1 << 20)
+        assert got == much
+        made.client.settimeout(0.1)
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            made.client.recv_into(bytearray(10))
+        assert time.monotonic() - begun >= 0.09
+        made.client.settimeout(PATIENCE)
+        call = Background(made.client.recv, 10)
+        assert call.running(0.1)
+        made.server.sendall(b"late")
+        assert call.result() == b"late"
+
+
+def test_a_timeout_is_the_sends_too(inet):
+    """settimeout(): a send that finds no room waits for some until its time is over, and is then sent whole."""
+    made = inet.connection()
+    inet.fill(made.client)
+    made.client.settimeout(0.1)
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        made.client.send(b"x" * 5000)
+    assert time.monotonic() - begun >= 0.09
+    made.client.settimeout(PATIENCE)
+    call = Background(made.client.sendall, b"and then")
+    assert call.running(0.1)
+    made.server.settimeout(PATIENCE)
+    end = b""
+    while end != b"and then":
+        end = (end + made.server.recv(1 << 20))[-8:]
+    assert call.result() is None
+
+
 def test_the_whole_of_sendall_has_one_timeout(inet):
     """settimeout(): sendall() is over when its time is, also if the peer takes a little now and then."""
     made = inet.connection()

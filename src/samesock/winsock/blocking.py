@@ -56,6 +56,12 @@ _END: Final[dict[str, Any]] = {
 }
 """What C's calls give at the end of the stream. Any other raises WSAESHUTDOWN for it, as Winsock does."""
 
+_flowing: set[int] = set()
+"""The id() of sockets with a time-out whose last read gave much: the next one is made before a wait, which would cost
+as much as the read. Of a socket that gives little at a time, that read would mostly be the one too many. A guess: an
+id that is another socket's by now costs it one call."""
+_MOST_FLOWING: Final = 4096
+
 under_way: WeakSet[Any] = WeakSet()
 """Sockets whose connect goes on after its call."""
 
@@ -118,27 +124,44 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
         call = getattr(calls, _WITHOUT_SELECT.get(function, ""), function)
     deadline = None if timeout is None else time.monotonic() + timeout
     me = get_ident()
+    flows = call is not function and id(sock) in _flowing
     while True:
         outer = _readers.get(me)
         _readers[me] = (
             sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
         )
         try:
-            if not _is_shut(sock):
+            if flows and not _is_shut(sock):
+                flows = False  # for the next turn
+            elif not _is_shut(sock):
                 _wait(sock, deadline, function, writing=False)
                 if _is_shut(sock):
                     continue
             elif not system.wait_for(calls.fileno(sock), False, 0.0):
                 raise _errors.error(_SHUT_DOWN, _tried(function))
-            return call(sock, *arguments)
+            got = call(sock, *arguments)
+            if call is not function:
+                _note_flow(sock, got if isinstance(got, int) else len(got))
+            return got
         except OSError as failure:
             if call is not function and getattr(failure, "winerror", None) == _WOULD_BLOCK:
-                continue  # another thread took it
+                continue  # another thread took it, or nothing has come yet
             if reading_has_ended(failure, sock, function):
                 return _END[_name(function)]
         finally:
             _readers[me] = outer
             _leave(sock)
+
+
+def _note_flow(sock: Any, count: int) -> None:
+    """Keep whether it is likely that the next read, too, need not wait."""
+    if count < SMALL:
+        if _flowing:
+            _flowing.discard(id(sock))
+    else:
+        if len(_flowing) >= _MOST_FLOWING:
+            _flowing.clear()
+        _flowing.add(id(sock))
 
 
 def _takes_nothing(function: Callable[..., Any], arguments: Any) -> bool:
@@ -207,20 +230,28 @@ def _write_in_time(
     me = get_ident()
     size = memoryview(arguments[0]).nbytes if whole else 0
     sent = 0
-    call = calls.send_now if whole or (function in _WITHOUT_SELECT and len(arguments) < 3) else function
+    direct = whole or (function in _WITHOUT_SELECT and len(arguments) < 3)
+    call = calls.send_now if direct else function
+    # There is room nearly always, and a send that finds none says so: to ask first would cost as much as the send.
+    # Only of a socket whose connect goes on Winsock's send would say ENOTCONN.
+    asks = not direct or (bool(under_way) and sock in under_way)
     outer = _writers.get(me)
     _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
         while True:
-            number = calls.fileno(sock)
-            if number >= 0 and not calls.select([], [number], [], 0)[1]:  # half the price of a wait of ours
-                _wait(sock, deadline, function, writing=True)
+            if asks:
+                number = calls.fileno(sock)
+                if (
+                    number >= 0 and not calls.select([], [number], [], 0)[1]
+                ):  # half the price of a wait of ours
+                    _wait(sock, deadline, function, writing=True)
+            asks = True
             try:
                 if not whole:
                     return call(sock, *arguments)
                 sent += calls.send_now(sock, arguments[0], *(arguments[1:] or (0,)), sent)
             except OSError as failure:
-                if call is function or getattr(failure, "winerror", None) != _WOULD_BLOCK:
+                if not direct or getattr(failure, "winerror", None) != _WOULD_BLOCK:
                     raise
             if whole and sent >= size:
                 return None
