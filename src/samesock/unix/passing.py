@@ -97,7 +97,7 @@ class Passage:
                 self._sending.running = True
                 try:
                     # Before anything is made ready, so that it is sent at once.
-                    if system.wait((), (calls.fileno(sock),), 0.0):
+                    if system.wait_for(calls.fileno(sock), True, 0.0):
                         self._send_message(sock, end, first, given, flags)
                         break
                 finally:
@@ -196,20 +196,12 @@ class Passage:
         timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
         number = calls.fileno(sock)
+        # A call that may wait asks first how much is there, and waits at once for what is not: one question less.
+        waits = _asks_first(timeout)
         while True:
             if _waking.is_shut_for_caller():
                 return b"", [], 0
-            try:
-                with self._receiving.lock:
-                    self._receiving.check(_RECEIVING, timeout)
-                    self._receiving.running = True
-                    try:
-                        self._paused = False
-                        message = self._next(sock, size, most, bool(flags & _socket.MSG_PEEK))
-                    finally:
-                        self._receiving.running = False
-            except BlockingIOError:
-                message = None
+            message = self._in_turn(sock, size, most, flags, timeout, waits)
             if message is not None:
                 return message
             if timeout == 0:
@@ -218,11 +210,31 @@ class Passage:
                 raise named_error("EWOULDBLOCK", _RECEIVING)
             rest = None if deadline is None else deadline - time.monotonic()
             if rest is not None and rest <= 0:
-                raise TimeoutError("timed out")
+                if not waits:
+                    raise TimeoutError("timed out")
+                rest = 0.0  # it has not looked yet
             if self._paused:
                 time.sleep(_PAUSE)
-            elif not system.wait((number,), (), rest):
+            elif not system.wait_for(number, False, rest):
                 raise TimeoutError("timed out")
+            waits = False
+
+    def _in_turn(  # noqa: PLR0917 -- a call's arguments, and how it waits
+        self, sock: _socket.socket, size: int, most: int, flags: int, timeout: float | None, waits: bool
+    ) -> Message | None:
+        """What can be had without waiting; None if more must come. One that `waits` does not look where nothing is."""
+        with self._receiving.lock:
+            self._receiving.check(_RECEIVING, timeout)
+            self._receiving.running = True
+            try:
+                self._paused = False
+                if waits and not system.unread(calls.fileno(sock)):
+                    return None
+                return self._next(sock, size, most, bool(flags & _socket.MSG_PEEK))
+            except BlockingIOError:
+                return None
+            finally:
+                self._receiving.running = False
 
     def _next(self, sock: _socket.socket, size: int, most: int, peek: bool) -> Message | None:
         """What can be had without waiting; `None` if more must come, BlockingIOError likewise."""
@@ -239,12 +251,13 @@ class Passage:
                 return (view[:count] if peek else calls.recv(sock, count)), [], 0
         head = self._head
         assert head is not None
-        if not self._read_frame(sock, head):
+        wanted = min(size, head.data)
+        data = self._read_frame(sock, head, 0 if peek else wanted)
+        if data is None:
             return b"", [], 0
         if peek:
-            return self._look(sock, min(size, head.data)), [], 0
-        data = self._read(sock, min(size, head.data))
-        if not data:
+            return self._look(sock, wanted), [], 0
+        if not data and not (data := self._read(sock, wanted)):
             self._abandon()
             return b"", [], 0
         return (data, *self._deliver(most))
@@ -259,11 +272,10 @@ class Passage:
 
     def _check(self, sock: _socket.socket) -> None:
         """Before a call that may not wait: C's waits out a time-out whatever the flags, and Winsock has no flag."""
-        timeout = calls.gettimeout(sock)
-        if timeout == 0 or (not timeout and _DONTWAIT):
+        if not _asks_first(calls.gettimeout(sock)):
             return
         number = calls.fileno(sock)
-        if not system.unread(number) and not system.wait((number,), (), 0.0):
+        if not system.unread(number) and not system.wait_for(number, False, 0.0):
             raise BlockingIOError
 
     def _plain(self, view: bytes) -> int | None:
@@ -300,11 +312,12 @@ class Passage:
         limit = DOUBT_SECONDS if length < frames.MARKER_SIZE else self.keys.MARKED_SECONDS
         return now - self._since < limit
 
-    def _read_frame(self, sock: _socket.socket, head: frames.Head) -> bool:
-        """Read the rest of head and records; False when the stream has ended before."""
+    def _read_frame(self, sock: _socket.socket, head: frames.Head, more: int) -> bytes | None:
+        """Read the rest of head and records, and with them, if they come, up to `more` bytes of the message, which are
+        returned; None when the stream has ended before."""
         while missing := self._skip + head.size - len(self._body):
             try:
-                data = self._read(sock, min(missing, _LOOK_AHEAD))
+                data = self._read(sock, min(missing + more, _LOOK_AHEAD))
             except BlockingIOError:
                 raise
             except OSError:
@@ -312,11 +325,13 @@ class Passage:
                 raise
             if not data:
                 self._abandon()
-                return False
+                return None
             skipped = min(self._skip, len(data))
             self._skip -= skipped
-            self._body += data[skipped:]
-        return True
+            self._body += data[skipped:missing]
+            if len(data) > missing:
+                return data[missing:]
+        return b""
 
     # ---- what a frame brings
 
@@ -386,6 +401,11 @@ class Passage:
             message = self._next(sock, _LOOK_AHEAD, 0, False)
             if message is None or not message[0]:
                 return
+
+
+def _asks_first(timeout: float | None) -> bool:
+    """Whether C's call would wait, however it is asked not to: with a time-out, and in Winsock, which has no flag."""
+    return bool(timeout) or (timeout is None and not _DONTWAIT)
 
 
 def _known(flags: int) -> int:
