@@ -62,6 +62,8 @@ class Passage:
         self.holder: tuple[int, int | None] | None = None
         """The process that has the other end, and when it started, where this one has handed it there, or has seen it
         when the connection was made."""
+        # A `samesock.backend.Taker`; each backend's offer takes its own.
+        self._taker: Any = None
         self._receiving = Turn()
         self._sending = Turn()
         self._counter = 0
@@ -114,13 +116,9 @@ class Passage:
         key, instance = self.keys.outgoing()
         offer = system.passing.offer(
             [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
-            self._peer(sock, end),
+            self._taker_for(sock, end),
         )
         try:
-            if offer.target and self.holder is not None and offer.target_start != self.holder[1]:
-                # It ended after `_peer` had looked, and another process has its number. Now one of that number is open
-                # here, so that the number stays with it.
-                raise named_error("EPIPE", f"{_SENDING}: process {offer.target} is another one by now")
             records = [frames.Record("lease", offer.lease, b"")]
             records += [
                 frames.Record(space, token, state)
@@ -145,10 +143,36 @@ class Passage:
                 raise named_error("EWOULDBLOCK", _SENDING)
             raise TimeoutError("timed out")
 
+    def _taker_for(self, sock: _socket.socket, end: End) -> Any:
+        """The process that has the other end now, by a look at the kernel's table for each message: the end may have
+        been given to another one meanwhile."""
+        pid = self._peer(sock, end)
+        known = self._taker
+        if known is not None and known.pid == pid:
+            return known
+        taker = system.passing.taker(pid)
+        try:
+            # Between the look and the opening it may have ended, and another one may have its number. Now that one is
+            # open, and keeps it: so a second look is about this very process.
+            if self.holder is not None:
+                again = taker.start in (0, self.holder[1])
+            else:
+                again = not system.passing.NEEDS_TARGET or self._peer(sock, end) == pid
+            if not again:
+                raise named_error("EPIPE", f"{_SENDING}: process {pid} is another one by now")
+        except BaseException:
+            taker.close()
+            raise
+        self._taker = taker
+        if known is not None:
+            known.close()
+        return taker
+
     def _peer(self, sock: _socket.socket, end: End) -> int | None:
         if self.holder is not None:
             pid, start = self.holder
-            if system.start_time(pid) != start:
+            known = self._taker is not None and (self._taker.pid, self._taker.start) == self.holder
+            if not known and system.start_time(pid) != start:
                 raise named_error("EPIPE", f"{_SENDING}: process {pid}, which had the other end, has ended")
             return pid
         try:
@@ -386,6 +410,9 @@ class Passage:
         if self._head is not None:
             self._abandon()
         system.passing.release()
+        taker, self._taker = self._taker, None
+        if taker is not None:
+            taker.close()
         self.keys.close()
 
     def _discard_unread(self, sock: _socket.socket) -> None:
