@@ -99,21 +99,22 @@ def _owner(pid: int, made: int) -> Owner:
     """What can be said of the row's process: its number is the table's word, its user must be proven.
 
     Number 0 has no process: the end is closed and waits out its time. A time of 0 is none (Wine's rows have
-    none), so nothing can be proven from it. A process that is younger than the socket is not the one that
-    made it.
+    none), so nothing can be proven from it, and the process is not even opened. A process that is younger than the
+    socket is not the one that made it.
     """
     if not pid:
         return Owner()
+    if not made:
+        return Owner(pid=pid)
     process = kernel32.OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, False, pid)
     if not process:
         return Owner(pid=pid)
     try:
         # While the handle is open its process keeps its number and its times, so one look at these is enough.
         born = _creation_time(process)
-        if made and born is not None and born > made:
-            return Owner()
-        proven = made and born is not None
-        return Owner(pid=pid, sid=security.user_of(process) if proven else None)
+        if born is None:
+            return Owner(pid=pid)
+        return Owner() if born > made else Owner(pid=pid, sid=security.user_of(process))
     finally:
         kernel32.CloseHandle(process)
 
