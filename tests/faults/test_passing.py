@@ -426,6 +426,20 @@ def test_a_message_flag_for_one_call(pair, pipe):
     assert writer_has_gone(pipe)
 
 
+def test_a_time_out_that_is_over_at_once(pair):
+    """A call whose time is over before it has looked looks once: what is there, and the end, are told."""
+    one, other = pair
+    other.settimeout(1e-9)
+    with pytest.raises(TimeoutError):
+        other.recvmsg(10)
+    one.sendall(b"x")
+    assert system.wait([other.fileno()], [], 20)
+    assert other.recvmsg(10)[0] == b"x"
+    one.close()
+    assert system.wait([other.fileno()], [], 20)
+    assert other.recvmsg(10)[0] == b""
+
+
 def test_doubt_does_not_spin(pair):
     """While bytes are held back, a non-blocking call takes a moment, so that a loop over it is no busy one."""
     one, other = pair
