@@ -17,7 +17,7 @@ import samesock
 from faults.children import child, says, tell
 from samesock import fd
 from samesock.backend import system
-from samesock.unix import dispatch, ends, frames, passing
+from samesock.unix import dispatch, ends, frames, passing, passing_taker
 
 pytestmark = pytest.mark.needs("passing")
 
@@ -546,7 +546,7 @@ def test_nothing_goes_to_a_process_that_is_only_claimed(pair, pipe):
 def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):
     """Descriptors for a process that this one gave the other end to, and that has ended, are EPIPE."""
     one, _ = pair
-    passage(one).holder = (1 << 22) + 7, 5
+    passage(one).other.holder = (1 << 22) + 7, 5
     with pytest.raises(BrokenPipeError, match="has ended"):
         samesock.send_fds(one, [b"x"], [pipe[0]])
 
@@ -607,11 +607,11 @@ def test_a_process_that_takes_over_the_number(pair, pipe, monkeypatch, known):
     monkeypatch.setattr(system.passing, "taker", lambda _pid: stranger)
     monkeypatch.setattr(system.passing, "offer", lambda _things, _taker: pytest.fail("made ready"))
     if known == "handed on":
-        passage(one).holder = pid, system.start_time(pid)
+        passage(one).other.holder = pid, system.start_time(pid)
     else:
         monkeypatch.setattr(system.passing, "NEEDS_TARGET", True)
         looks = iter([pid, pid + 4])
-        monkeypatch.setattr(passing.Passage, "_peer", lambda *_: next(looks))
+        monkeypatch.setattr(passing_taker.OtherEnd, "_pid", lambda *_: next(looks))
     with pytest.raises(BrokenPipeError, match="another one by now"):
         samesock.send_fds(one, [b"x"], [pipe[0]])
     assert closed == [True]
@@ -646,7 +646,7 @@ def test_whose_end_it_is_is_asked_for_each_message(pair, pipe, monkeypatch):
         patch.setattr(system.passing, "NEEDS_TARGET", True)
         patch.setattr(system.passing, "taker", taker)
         patch.setattr(system.passing, "offer", offer)
-        patch.setattr(passing.Passage, "_peer", lambda *_: next(answers))
+        patch.setattr(passing_taker.OtherEnd, "_pid", lambda *_: next(answers))
         for _ in range(3):
             samesock.send_fds(one, [b"x"], [pipe[0]])
             assert samesock.recv_fds(other, 1, 1)[:2] == (b"x", [])

@@ -4,7 +4,8 @@ The sender makes its descriptors ready for the receiver's process and sends a fr
 receiver looks ahead (MSG_PEEK) for a frame before it takes bytes, so that descriptors come with their message's first
 byte, and no call reads across into a message with descriptors or beyond one. One `Passage` is the state of one
 connection's end, common to its duplicates in a process. What must never be put here: the frame's bytes (`frames`), the
-key (`passing_keys`), what becomes of one descriptor (`passed`), and how a system moves it (the backend).
+key (`passing_keys`), who has the other end (`passing_taker`), what becomes of one descriptor (`passed`), and how a
+system moves it (the backend).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from samesock.backend import system
 from samesock.unix import End, frames
 from samesock.unix.calls import calls
 from samesock.unix.passed import described, os_space, usable
+from samesock.unix.passing_taker import OtherEnd
 from samesock.unix.turns import Turn
 
 if TYPE_CHECKING:
@@ -59,11 +61,7 @@ class Passage:
 
     def __init__(self, keys: ConnectionKeys | PublishedKeys) -> None:
         self.keys = keys
-        self.holder: tuple[int, int | None] | None = None
-        """The process that has the other end, and when it started, where this one has handed it there, or has seen it
-        when the connection was made."""
-        # A `samesock.backend.Taker`; each backend's offer takes its own.
-        self._taker: Any = None
+        self.other = OtherEnd()
         self._receiving = Turn()
         self._sending = Turn()
         self._counter = 0
@@ -116,7 +114,7 @@ class Passage:
         key, instance = self.keys.outgoing()
         offer = system.passing.offer(
             [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
-            self._taker_for(sock, end),
+            self.other.taker(sock, end),
         )
         try:
             records = [frames.Record("lease", offer.lease, b"")]
@@ -142,47 +140,6 @@ class Passage:
             if timeout == 0:
                 raise named_error("EWOULDBLOCK", _SENDING)
             raise TimeoutError("timed out")
-
-    def _taker_for(self, sock: _socket.socket, end: End) -> Any:
-        """The process that has the other end now, by a look at the kernel's table for each message: the end may have
-        been given to another one meanwhile."""
-        pid = self._peer(sock, end)
-        known = self._taker
-        if known is not None and known.pid == pid:
-            return known
-        taker = system.passing.taker(pid)
-        try:
-            # Between the look and the opening it may have ended, and another one may have its number. Now that one is
-            # open, and keeps it: so a second look is about this very process.
-            if self.holder is not None:
-                again = taker.start in (0, self.holder[1])
-            else:
-                again = not system.passing.NEEDS_TARGET or self._peer(sock, end) == pid
-            if not again:
-                raise named_error("EPIPE", f"{_SENDING}: process {pid} is another one by now")
-        except BaseException:
-            taker.close()
-            raise
-        self._taker = taker
-        if known is not None:
-            known.close()
-        return taker
-
-    def _peer(self, sock: _socket.socket, end: End) -> int | None:
-        if self.holder is not None:
-            pid, start = self.holder
-            known = self._taker is not None and (self._taker.pid, self._taker.start) == self.holder
-            if not known and system.start_time(pid) != start:
-                raise named_error("EPIPE", f"{_SENDING}: process {pid}, which had the other end, has ended")
-            return pid
-        try:
-            peer = end.peercred(sock)
-        except OSError:
-            return None
-        if peer.trust == "claimed":
-            # A client could have the descriptors put into whatever process it names, and leave.
-            raise named_error("EPIPE", f"{_SENDING}: the kernel knows no process that has the other end")
-        return peer.pid
 
     def _send_frame(self, sock: _socket.socket, data: bytes, flags: int, offer: Any) -> None:
         """Send it whole. Half a frame would spoil the stream, so once begun it is finished, or the connection ends."""
@@ -410,9 +367,7 @@ class Passage:
         if self._head is not None:
             self._abandon()
         system.passing.release()
-        taker, self._taker = self._taker, None
-        if taker is not None:
-            taker.close()
+        self.other.close()
         self.keys.close()
 
     def _discard_unread(self, sock: _socket.socket) -> None:
