@@ -17,7 +17,7 @@ import samesock
 from faults.children import child, says, tell
 from samesock import fd
 from samesock.backend import system
-from samesock.unix import dispatch, ends, frames, passing
+from samesock.unix import dispatch, ends, frames, passing, passing_taker
 
 pytestmark = pytest.mark.needs("passing")
 
@@ -426,6 +426,20 @@ def test_a_message_flag_for_one_call(pair, pipe):
     assert writer_has_gone(pipe)
 
 
+def test_a_time_out_that_is_over_at_once(pair):
+    """A call whose time is over before it has looked looks once: what is there, and the end, are told."""
+    one, other = pair
+    other.settimeout(1e-9)
+    with pytest.raises(TimeoutError):
+        other.recvmsg(10)
+    one.sendall(b"x")
+    assert system.wait([other.fileno()], [], 20)
+    assert other.recvmsg(10)[0] == b"x"
+    one.close()
+    assert system.wait([other.fileno()], [], 20)
+    assert other.recvmsg(10)[0] == b""
+
+
 def test_doubt_does_not_spin(pair):
     """While bytes are held back, a non-blocking call takes a moment, so that a loop over it is no busy one."""
     one, other = pair
@@ -485,11 +499,13 @@ def test_descriptors_for_another_process(pair, pipe, wrong):
     pid, start = system.passing.me()
     target = (pid + 1, start) if wrong == "process" else (pid, start + 1)
     head = frames.Head(instance, 1, *target, 0, 0, 1)
-    offer = system.passing.offer([("handle", int(fd.handle(pipe[0])))], pid)
+    taker = system.passing.taker(pid)
+    offer = system.passing.offer([("handle", int(fd.handle(pipe[0])))], taker)  # type: ignore[arg-type,unused-ignore]
     records = [frames.Record("lease", offer.lease, b""), frames.Record("fd", offer.tokens[0], b"")]
     one.sendall(frames.encode(key, head, records) + b"x")
     data, numbers, flags, _ = samesock.recv_fds(other, 1, 1)
     offer.revoke()
+    taker.close()
     assert (data, numbers) == (b"x", [])
     assert flags & stdlib.MSG_CTRUNC
     os.write(pipe[1], b"open")
@@ -530,7 +546,7 @@ def test_nothing_goes_to_a_process_that_is_only_claimed(pair, pipe):
 def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):
     """Descriptors for a process that this one gave the other end to, and that has ended, are EPIPE."""
     one, _ = pair
-    passage(one).holder = (1 << 22) + 7, 5
+    passage(one).other.holder = (1 << 22) + 7, 5
     with pytest.raises(BrokenPipeError, match="has ended"):
         samesock.send_fds(one, [b"x"], [pipe[0]])
 
@@ -579,19 +595,61 @@ def test_a_shared_end_is_where_descriptors_go(pipe):
     assert os.read(pipe[0], 100) == b"from the child"
 
 
-def test_a_process_that_takes_over_the_number(pair, pipe, monkeypatch):
-    """If the peer's process ends while descriptors are made ready, and another one has its number, that one's are
-    closed again, the call is EPIPE, and not a byte is sent."""
+@pytest.mark.parametrize("known", ["handed on", "by the table"])
+def test_a_process_that_takes_over_the_number(pair, pipe, monkeypatch, known):
+    """If the peer's process ends after it was looked for, and another one has its number by the time that is opened,
+    that one is let go of, the call is EPIPE, nothing is made ready and not a byte is sent."""
     one, other = pair
     other.setblocking(False)
-    revoked = []
-    stranger = SimpleNamespace(
-        target=os.getpid(), target_start=5, lease=b"", tokens=[b"\1"], revoke=lambda: revoked.append(True)
-    )
-    monkeypatch.setattr(system.passing, "offer", lambda _things, _pid: stranger)
-    passage(one).holder = os.getpid(), system.start_time(os.getpid())
+    closed = []
+    pid = os.getpid()
+    stranger = SimpleNamespace(pid=pid, start=5, close=lambda: closed.append(True))
+    monkeypatch.setattr(system.passing, "taker", lambda _pid: stranger)
+    monkeypatch.setattr(system.passing, "offer", lambda _things, _taker: pytest.fail("made ready"))
+    if known == "handed on":
+        passage(one).other.holder = pid, system.start_time(pid)
+    else:
+        monkeypatch.setattr(system.passing, "NEEDS_TARGET", True)
+        looks = iter([pid, pid + 4])
+        monkeypatch.setattr(passing_taker.OtherEnd, "_pid", lambda *_: next(looks))
     with pytest.raises(BrokenPipeError, match="another one by now"):
         samesock.send_fds(one, [b"x"], [pipe[0]])
-    assert revoked == [True]
+    assert closed == [True]
     with pytest.raises(BlockingIOError):
         other.recv(100)
+
+
+def test_whose_end_it_is_is_asked_for_each_message(pair, pipe, monkeypatch):
+    """The process that has the other end is looked for each time: when another one has it, that one is the taker, and
+    the one before is let go of; the same one is opened once."""
+    one, other = pair
+    me = system.passing.me()
+    answers = iter([7, 7, 7, 8, 8])
+    opened, closed, given = [], [], []
+
+    def taker(pid: int) -> Any:
+        opened.append(pid)
+        return SimpleNamespace(pid=pid, start=me[1], close=lambda: closed.append(pid))
+
+    def offer(_things: Any, to: Any) -> Any:
+        given.append(to.pid)
+        return SimpleNamespace(
+            target=to.pid,
+            target_start=to.start,
+            lease=b"",
+            tokens=[b"?"],
+            sent=lambda: None,
+            revoke=lambda: None,
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system.passing, "NEEDS_TARGET", True)
+        patch.setattr(system.passing, "taker", taker)
+        patch.setattr(system.passing, "offer", offer)
+        patch.setattr(passing_taker.OtherEnd, "_pid", lambda *_: next(answers))
+        for _ in range(3):
+            samesock.send_fds(one, [b"x"], [pipe[0]])
+            assert samesock.recv_fds(other, 1, 1)[:2] == (b"x", [])
+    assert (opened, given, closed) == ([7, 8], [7, 7, 8], [7])
+    one.close()
+    assert closed == [7, 8]

@@ -28,7 +28,7 @@ def lease(**changes: object) -> bytes:
 def test_what_is_offered_is_taken() -> None:
     """The descriptor that is taken is the one that was offered; a second look finds nothing."""
     reader, writer = os.pipe()
-    offer = passing.offer([("fd", writer)], None)
+    offer = passing.offer([("fd", writer)], passing.taker(None))
     try:
         assert not offer.over()
         (number,) = passing.take(offer.lease, [("fd", b"")])
@@ -47,7 +47,7 @@ def test_what_is_offered_is_taken() -> None:
 def test_more_than_was_told_of_is_closed() -> None:
     """A sender whose frame tells of fewer descriptors than it offers gives those, and the others are closed."""
     reader, writer = os.pipe()
-    offer = passing.offer([("fd", reader), ("fd", writer)], None)
+    offer = passing.offer([("fd", reader), ("fd", writer)], passing.taker(None))
     try:
         before = os.listdir("/proc/self/fd")
         (number,) = passing.take(offer.lease, [("fd", b"")])
@@ -87,15 +87,15 @@ def test_too_many_that_nobody_took(monkeypatch: pytest.MonkeyPatch) -> None:
     """The offer past the limit is ETOOMANYREFS, and one more may be made when one was taken."""
     monkeypatch.setattr(passing, "_in_flight", [])
     monkeypatch.setattr(passing, "MOST_IN_FLIGHT", 1)
-    first = passing.offer([("fd", 0)], os.getppid())
+    first = passing.offer([("fd", 0)], passing.taker(os.getppid()))
     first.sent()
     with pytest.raises(OSError, match="nobody has taken") as caught:
-        passing.offer([("fd", 0)], None)
+        passing.offer([("fd", 0)], passing.taker(None))
     assert caught.value.errno == errno.ETOOMANYREFS
     (number,) = passing.take(first.lease, [("fd", b"")])
     assert number is not None
     os.close(number)
-    passing.offer([("fd", 0)], None).revoke()
+    passing.offer([("fd", 0)], passing.taker(None)).revoke()
     assert passing._in_flight == []
 
 
@@ -104,7 +104,7 @@ def test_an_offer_of_what_is_not_open_leaves_nothing() -> None:
     """EBADF, and the pair that was made for it is closed."""
     before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError, match="descriptor") as caught:
-        passing.offer([("fd", 9999)], None)
+        passing.offer([("fd", 9999)], passing.taker(None))
     assert caught.value.errno == errno.EBADF
     assert os.listdir("/proc/self/fd") == before
 
@@ -114,5 +114,5 @@ def test_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     assert not passing.may_fetch()
     with pytest.raises(OSError, match="pidfd_getfd") as caught:
-        passing.offer([("fd", 0)], None)
+        passing.offer([("fd", 0)], passing.taker(None))
     assert caught.value.errno == errno.EOPNOTSUPP

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import gc
 from typing import Any
 
 import pytest
@@ -25,7 +27,8 @@ class World:
         self.error = 0
         self.refuse = 0
         self.next = 100
-        monkeypatch.setattr(_windows_tables, "start_time", lambda pid: 777 if pid == PID else None)
+        self.start: int | None = 777
+        monkeypatch.setattr(_windows_tables, "start_of", lambda process: self.start)
         for name in ("OpenProcess", "CloseHandle", "DuplicateHandle", "GetCurrentProcess", "GetLastError"):
             monkeypatch.setattr(kernel32, name, getattr(self, name), raising=False)
         for name in ("WSADuplicateSocketW", "WSAGetLastError", "WSASocketW", "closesocket"):
@@ -67,6 +70,8 @@ class World:
 
     def WSADuplicateSocketW(self, number: int, pid: int, info: Any) -> int:  # noqa: N802
         assert pid == PID
+        if self.refuse:
+            return -1
         info._obj.dwProviderReserved = self.next
         info._obj.iAddressFamily = 2
         self.next += 1
@@ -89,27 +94,62 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_all_are_made_in_the_targets_process(world: World) -> None:
-    """Handles and sockets are duplicated into the target; its start is told; nothing stays open here."""
-    offer = backend.offer([("handle", 5), ("socket", 6)], PID)
+    """Handles and sockets are duplicated into the target; its start is told; it stays open for the next ones."""
+    offer = backend.offer([("handle", 5), ("socket", 6)], backend.taker(PID))
     offer.sent()
     assert (offer.target, offer.target_start) == (PID, 777)
     assert offer.tokens[0] == (100).to_bytes(8, "little")
-    assert world.closed == [THERE]
+    assert world.closed == []
     assert world.closed_there == []
     assert backend.take(b"", [("handle", offer.tokens[0]), ("socket", offer.tokens[1])]) == [100, 101]
 
 
 def test_one_that_fails_takes_the_others_back(world: World) -> None:
     """When one cannot be duplicated, those made before are closed in the target's process."""
-    with pytest.raises(OSError, match="handle 13"):
-        backend.offer([("handle", 5), ("socket", 6), ("handle", 13)], PID)
+    taker = backend.taker(PID)
+    with pytest.raises(OSError, match="handle 13") as caught:
+        backend.offer([("handle", 5), ("socket", 6), ("handle", 13)], taker)
+    assert caught.value.errno == errno.EBADF
     assert world.closed_there == [100, 101]
+    assert world.closed == []
+
+
+def test_a_socket_that_is_not_open(world: World) -> None:
+    """It is EBADF, by the call that would duplicate it, and what was made before is taken back."""
+    world.refuse = 10038
+    taker = backend.taker(PID)
+    with pytest.raises(OSError, match="socket 6") as caught:
+        backend.offer([("handle", 5), ("socket", 6)], taker)
+    assert caught.value.errno == errno.EBADF
+    assert world.closed_there == [100]
+
+
+def test_one_that_ends_while_it_is_kept(world: World) -> None:
+    """A process that has ended since it was opened takes nothing: EPIPE, whatever the call said."""
+    taker = backend.taker(PID)
+    world.refuse, world.start = 5, None
+    with pytest.raises(BrokenPipeError, match="has ended") as caught:
+        backend.offer([("socket", 6)], taker)
+    assert caught.value.winerror == 5  # type: ignore[attr-defined,unused-ignore]
+
+
+def test_a_taker_is_closed_once(world: World) -> None:
+    """A process that is kept open is closed with its taker, or when nobody has that any more."""
+    gc.collect()  # those of the tests before
+    world.closed.clear()
+    taker = backend.taker(PID)
+    taker.close()
+    taker.close()
     assert world.closed == [THERE]
+    del taker
+    backend.taker(PID)
+    gc.collect()
+    assert world.closed == [THERE, THERE]
 
 
 def test_taking_back(world: World) -> None:
     """An offer that was not sent is closed in the target's process, once, Wine's duplicates of sockets included."""
-    offer = backend.offer([("handle", 5), ("socket", 6)], PID)
+    offer = backend.offer([("handle", 5), ("socket", 6)], backend.taker(PID))
     offer.revoke()
     offer.revoke()
     assert world.closed_there == [100, 101]
@@ -122,27 +162,26 @@ def test_a_process_that_may_not_be_opened(world: World) -> None:
     """It is EPERM, with Windows' own code kept."""
     world.error = 5
     with pytest.raises(PermissionError) as caught:
-        backend.offer([("handle", 5)], PID)
+        backend.taker(PID)
     assert caught.value.winerror == 5  # type: ignore[attr-defined,unused-ignore]
 
 
 def test_a_process_that_nobody_knows(world: World) -> None:
     """Without a process to give them to it is EPERM."""
     with pytest.raises(PermissionError, match="not known"):
-        backend.offer([("handle", 5)], None)
+        backend.taker(None)
 
 
 @pytest.mark.parametrize("gone", ["no such process", "ended"])
 def test_a_process_that_has_ended(world: World, gone: str) -> None:
     """It is EPIPE, whether its number is free or somebody keeps it."""
     if gone == "ended":
-        with pytest.raises(BrokenPipeError):
-            backend.offer([("handle", 5)], PID + 1)
+        world.start = None
     else:
         world.error = 87
-        with pytest.raises(BrokenPipeError):
-            backend.offer([("handle", 5)], PID)
-    assert world.closed_there == []
+    with pytest.raises(BrokenPipeError):
+        backend.taker(PID)
+    assert world.closed == ([THERE] if gone == "ended" else [])
 
 
 def test_tokens_that_cannot_be(world: World) -> None:

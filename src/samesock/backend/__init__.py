@@ -117,6 +117,18 @@ class OpenRecord(Protocol):
         """Close the file."""
 
 
+class Taker(Protocol):
+    """The process that descriptors are for. Where they are put into it (`NEEDS_TARGET`), it is kept open, so that its
+    number stays its own."""
+
+    pid: int | None
+    start: int
+    """When it started."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class Offer(Protocol):
     """Descriptors that were made ready for one receiver, and what it has to be told. Nothing was sent yet."""
 
@@ -146,9 +158,13 @@ class Passing(Protocol):
     def me(self) -> tuple[int, int]:
         """This process, and when it started."""
 
-    def offer(self, things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
-        """Make ready (space, number) for process `pid`: all or none. `EPERM` where that process may not be opened,
-        `EPIPE` if it has ended, `EOPNOTSUPP` where descriptors cannot be passed at all."""
+    def taker(self, pid: int | None) -> Taker:
+        """The process of that number, `None` for one that is not known. `EPERM` where it may not be opened, `EPIPE` if
+        it has ended."""
+
+    def offer(self, things: Sequence[tuple[str, int]], taker: Taker) -> Offer:
+        """Make ready (space, number) for that process: all or none. `EBADF` for one that is not open, `EPIPE` if the
+        process has ended, `EOPNOTSUPP` where descriptors cannot be passed at all."""
 
     def take(self, lease: bytes, tokens: Sequence[tuple[str, bytes]]) -> list[int | None]:
         """The numbers of what was offered to this process, not inheritable, `None` for each that is not to be had. Only
@@ -166,4 +182,4 @@ if sys.platform == "win32":
 else:
     from samesock.backend import posix as system
 
-__all__ = ["NO_UID", "Hold", "Offer", "OpenRecord", "Owner", "Passing", "system"]
+__all__ = ["NO_UID", "Hold", "Offer", "OpenRecord", "Owner", "Passing", "Taker", "system"]

@@ -58,13 +58,26 @@ def may_fetch() -> bool:
     return scope == 0 or os.geteuid() == 0
 
 
+class Taker:
+    """Who may fetch what is offered: a number, of which nothing depends."""
+
+    start = 0
+
+    def __init__(self, pid: int | None) -> None:
+        self.pid = pid
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
 class Offer:
     """Descriptors that wait to be fetched."""
 
     target = 0
     target_start = 0
 
-    def __init__(self, things: Sequence[tuple[str, int]], pid: int | None) -> None:
+    def __init__(self, things: Sequence[tuple[str, int]], taker: Taker) -> None:
+        pid = taker.pid
         self.tokens: list[bytes] = [b""] * len(things)
         self._pid = os.getpid()
         self._one, self._other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -119,7 +132,12 @@ def release() -> None:
             offer.revoke()
 
 
-def offer(things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
+def taker(pid: int | None) -> Taker:
+    """See `samesock.backend`."""
+    return Taker(pid)
+
+
+def offer(things: Sequence[tuple[str, int]], taker: Taker) -> Offer:
     """See `samesock.backend`."""
     if not may_fetch():
         raise named_error(
@@ -129,7 +147,7 @@ def offer(things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
     release()
     if len(_in_flight) >= MOST_IN_FLIGHT:
         raise named_error("ETOOMANYREFS", "passing descriptors, of which nobody has taken the earlier ones")
-    return Offer(things, pid)
+    return Offer(things, taker)
 
 
 def take(lease: bytes, tokens: Sequence[tuple[str, bytes]]) -> list[int | None]:

@@ -8,6 +8,7 @@ What must never be put here: frames, and what of a Unix socket is not its number
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ from samesock.ffi.kernel32 import (
     ERROR_INVALID_PARAMETER,
     PROCESS_DUP_HANDLE,
     PROCESS_QUERY_LIMITED_INFORMATION,
+    SYNCHRONIZE,
     kernel32,
 )
 from samesock.ffi.ws2_32 import (
@@ -27,6 +29,7 @@ from samesock.ffi.ws2_32 import (
     INVALID_SOCKET,
     WSA_FLAG_NO_HANDLE_INHERIT,
     WSA_FLAG_OVERLAPPED,
+    WSAENOTSOCK,
     WSAPROTOCOL_INFOW,
     ws2_32,
 )
@@ -35,6 +38,7 @@ NEEDS_TARGET = True
 
 _TRIED = "passing descriptors"
 _HANDLE_SIZE = 8
+_ACCESS = PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE
 _WINE_MARK = 0xFF00FF00
 """What Wine's ws2_32 writes into dwServiceFlags4 of a duplicate, whose handle is in dwServiceFlags3 (seen: Wine 10)."""
 
@@ -42,23 +46,66 @@ _WINE_MARK = 0xFF00FF00
 def me() -> tuple[int, int]:
     """This process, and when it was made."""
     pid = os.getpid()
-    return pid, tables.start_time(pid) or 0
+    return pid, _start_of_me(pid)
+
+
+@functools.lru_cache(maxsize=1)
+def _start_of_me(pid: int) -> int:
+    return tables.start_time(pid) or 0
+
+
+class Taker:
+    """A process that descriptors can be given to, open: while it is, its number is no other one's."""
+
+    def __init__(self, pid: int | None) -> None:
+        self.process: int = 0
+        if pid is None:
+            raise named_error("EPERM", f"{_TRIED}: which process is at the other end is not known")
+        self.pid: int = pid
+        self.process = kernel32.OpenProcess(_ACCESS, False, pid)
+        if not self.process:
+            code = kernel32.GetLastError()
+            if code == ERROR_INVALID_PARAMETER:
+                raise self.ended(code)
+            raise named_error("EPERM", f"{_TRIED}: process {pid} may not be given any", code=code)
+        self.start: int = tables.start_of(self.process) or 0
+        if not self.start:
+            self.close()
+            raise self.ended()
+
+    def failure(self, code: int, what: str) -> OSError:
+        """Why it could not be given something, with Windows' code."""
+        if tables.start_of(self.process) is None:
+            return self.ended(code)
+        if code == WSAENOTSOCK:
+            return named_error("EBADF", f"{_TRIED}: {what}", code=code)
+        return error(code, f"{_TRIED}: {what} to process {self.pid}")
+
+    def ended(self, code: int | None = None) -> OSError:
+        """That there is no such process any more."""
+        return named_error("EPIPE", f"{_TRIED}: process {self.pid} has ended", code=code)
+
+    def close(self) -> None:
+        """Let go of it."""
+        process, self.process = self.process, 0
+        if process:
+            kernel32.CloseHandle(process)
+
+    __del__ = close
 
 
 class Offer:
-    """Duplicates in the target's process, which are this side's to take back until a byte of the frame is sent."""
+    """Duplicates in the taker's process, which are this side's to take back until a byte of the frame is sent."""
 
     lease = b""
 
-    def __init__(self, things: Sequence[tuple[str, int]], pid: int | None) -> None:
-        self.target: int
-        self.target, self._process = _opened(pid)
+    def __init__(self, things: Sequence[tuple[str, int]], taker: Taker) -> None:
+        self.target: int = taker.pid
+        self.target_start: int = taker.start
         self.tokens: list[bytes] = []
+        self._taker = taker
         self._made: list[int] = []
         try:
-            self.target_start: int = tables.start_time(self.target) or 0
-            if not self.target_start:
-                raise named_error("EPIPE", f"{_TRIED}: process {self.target} has ended")
             for space, number in things:
                 self.tokens.append(self._socket(number) if space == "socket" else self._handle(number))
         except BaseException:
@@ -68,7 +115,7 @@ class Offer:
     def _socket(self, number: int) -> bytes:
         info = WSAPROTOCOL_INFOW()
         if ws2_32.WSADuplicateSocketW(number, self.target, ctypes.byref(info)):
-            raise error(ws2_32.WSAGetLastError(), f"{_TRIED}: socket {number} to process {self.target}")
+            raise self._taker.failure(ws2_32.WSAGetLastError(), f"socket {number}")
         self._made.append(_handle_in(info))
         return bytes(info).rstrip(b"\0")  # most of it are the zeros behind the provider's name
 
@@ -77,34 +124,29 @@ class Offer:
         if not kernel32.DuplicateHandle(
             kernel32.GetCurrentProcess(),
             number,
-            self._process,
+            self._taker.process,
             ctypes.byref(made),
             0,
             False,
             DUPLICATE_SAME_ACCESS,
         ):
-            raise error(kernel32.GetLastError(), f"{_TRIED}: handle {number} to process {self.target}")
+            raise self._taker.failure(kernel32.GetLastError(), f"handle {number}")
         self._made.append(made.value)
         return int(made.value).to_bytes(_HANDLE_SIZE, "little")
 
     def sent(self) -> None:
         """They are the receiver's now."""
         self._made = []
-        self._close()
 
     def revoke(self) -> None:
-        """Close them in the target's process."""
+        """Close them in the taker's process."""
         made, self._made = self._made, []
         for value in made:
             if value:
                 # No target: it is only closed there (DUPLICATE_CLOSE_SOURCE works whatever the call answers).
-                kernel32.DuplicateHandle(self._process, value, 0, None, 0, False, DUPLICATE_CLOSE_SOURCE)
-        self._close()
-
-    def _close(self) -> None:
-        process, self._process = self._process, 0
-        if process:
-            kernel32.CloseHandle(process)
+                kernel32.DuplicateHandle(
+                    self._taker.process, value, 0, None, 0, False, DUPLICATE_CLOSE_SOURCE
+                )
 
 
 def _handle_in(info: WSAPROTOCOL_INFOW) -> int:
@@ -115,21 +157,14 @@ def _handle_in(info: WSAPROTOCOL_INFOW) -> int:
     return int(info.dwProviderReserved)
 
 
-def _opened(pid: int | None) -> tuple[int, int]:
-    if pid is None:
-        raise named_error("EPERM", f"{_TRIED}: which process is at the other end is not known")
-    process = kernel32.OpenProcess(PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION, False, pid)
-    if not process:
-        code = kernel32.GetLastError()
-        if code == ERROR_INVALID_PARAMETER:
-            raise named_error("EPIPE", f"{_TRIED}: process {pid} has ended", code=code)
-        raise named_error("EPERM", f"{_TRIED}: process {pid} may not be given any", code=code)
-    return pid, process
-
-
-def offer(things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
+def taker(pid: int | None) -> Taker:
     """See `samesock.backend`."""
-    return Offer(things, pid)
+    return Taker(pid)
+
+
+def offer(things: Sequence[tuple[str, int]], taker: Taker) -> Offer:
+    """See `samesock.backend`."""
+    return Offer(things, taker)
 
 
 def release() -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import socket
+import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final
 
 from samesock._errors import error
 from samesock.backend import Owner
@@ -37,11 +38,10 @@ from samesock.ffi.kernel32 import (
 Address = tuple[str, int]
 
 
-class _Row(NamedTuple):
-    local: Address
-    remote: Address
-    pid: int
-    made: int
+# MIB_TCPROW_OWNER_MODULE as the compiler lays it out: state, own address and port, the peer's, process, time; the 128
+# bytes of the owning module are passed over. Through ctypes a row takes ten times as long, and a machine has hundreds.
+_ROW: Final = struct.Struct("<IIIIIIq128x")
+assert _ROW.size == ctypes.sizeof(MIB_TCPROW_OWNER_MODULE)
 
 
 def listener_owner(port: int) -> Owner | None:
@@ -50,37 +50,36 @@ def listener_owner(port: int) -> Owner | None:
     From the table with times, not from the smaller one with numbers alone: a listener outlives the process
     that made it where another process has its handle, and then the number in its row can be anybody's.
     """
-    for row in _rows(TCP_TABLE_OWNER_MODULE_LISTENER):
-        if row.local == ("127.0.0.1", port):
-            return _owner(row)
+    here, at = _packed(("127.0.0.1", port))
+    for _, address, own, _, _, pid, made in _rows(TCP_TABLE_OWNER_MODULE_LISTENER):
+        if address == here and own & _PORT == at:
+            return _owner(pid, made)
     return None
 
 
 def connection_owner(local: Address, remote: Address) -> Owner | None:
     """Who owns the TCP end with these addresses; `None` if there is no such row."""
-    for row in _rows(TCP_TABLE_OWNER_MODULE_ALL):
-        if row.local == local and row.remote == remote:
-            return _owner(row)
+    (here, at), (there, to) = _packed(local), _packed(remote)
+    for _, address, own, far, its, pid, made in _rows(TCP_TABLE_OWNER_MODULE_ALL):
+        if own & _PORT == at and its & _PORT == to and address == here and far == there:
+            return _owner(pid, made)
     return None
 
 
-def _rows(kind: int) -> Iterator[_Row]:
+_PORT: Final = 0xFFFF
+"""The bits of a port's DWORD that are the port; the others may be anything."""
+
+
+def _packed(address: Address) -> tuple[int, int]:
+    """Address and port as they are in a row."""
+    return int.from_bytes(socket.inet_aton(address[0]), "little"), socket.htons(address[1])
+
+
+def _rows(kind: int) -> Iterator[tuple[int, ...]]:
     data = _table(kind)
     first = MIB_TCPTABLE_OWNER_MODULE.table.offset
-    width = ctypes.sizeof(MIB_TCPROW_OWNER_MODULE)
     count = DWORD.from_buffer(data).value
-    for start in range(first, first + count * width, width):
-        row = MIB_TCPROW_OWNER_MODULE.from_buffer(data, start)
-        yield _Row(
-            _address(row.dwLocalAddr, row.dwLocalPort),
-            _address(row.dwRemoteAddr, row.dwRemotePort),
-            row.dwOwningPid,
-            row.liCreateTimestamp,
-        )
-
-
-def _address(address: int, port: int) -> Address:
-    return socket.inet_ntoa(address.to_bytes(4, "little")), socket.ntohs(port & 0xFFFF)
+    return _ROW.iter_unpack(memoryview(data)[first : first + count * _ROW.size])
 
 
 def _table(kind: int) -> ctypes.Array[ctypes.c_char]:
@@ -96,25 +95,26 @@ def _table(kind: int) -> ctypes.Array[ctypes.c_char]:
         size.value += size.value // 8
 
 
-def _owner(row: _Row) -> Owner:
+def _owner(pid: int, made: int) -> Owner:
     """What can be said of the row's process: its number is the table's word, its user must be proven.
 
     Number 0 has no process: the end is closed and waits out its time. A time of 0 is none (Wine's rows have
-    none), so nothing can be proven from it. A process that is younger than the socket is not the one that
-    made it.
+    none), so nothing can be proven from it, and the process is not even opened. A process that is younger than the
+    socket is not the one that made it.
     """
-    if not row.pid:
+    if not pid:
         return Owner()
-    process = kernel32.OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, False, row.pid)
+    if not made:
+        return Owner(pid=pid)
+    process = kernel32.OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, False, pid)
     if not process:
-        return Owner(pid=row.pid)
+        return Owner(pid=pid)
     try:
         # While the handle is open its process keeps its number and its times, so one look at these is enough.
         born = _creation_time(process)
-        if row.made and born is not None and born > row.made:
-            return Owner()
-        proven = row.made and born is not None
-        return Owner(pid=row.pid, sid=security.user_of(process) if proven else None)
+        if born is None:
+            return Owner(pid=pid)
+        return Owner() if born > made else Owner(pid=pid, sid=security.user_of(process))
     finally:
         kernel32.CloseHandle(process)
 
@@ -127,12 +127,17 @@ def start_time(pid: int) -> int | None:
     if not process:
         return None
     try:
-        # A process that has ended can still be opened while anybody has a handle of it; it is then signalled.
-        if kernel32.WaitForSingleObject(process, 0) == WAIT_OBJECT_0:
-            return None
-        return _creation_time(process)
+        return start_of(process)
     finally:
         kernel32.CloseHandle(process)
+
+
+def start_of(process: int) -> int | None:
+    """The same for a process that is open, to be asked and to be waited for."""
+    # One that has ended can still be opened while anybody has a handle of it; it is then signalled.
+    if kernel32.WaitForSingleObject(process, 0) == WAIT_OBJECT_0:
+        return None
+    return _creation_time(process)
 
 
 def _creation_time(process: int) -> int | None:

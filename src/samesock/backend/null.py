@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from samesock._errors import named_error
-from samesock.backend import NO_UID, Offer, Owner
+from samesock.backend import NO_UID, Offer, Owner, Taker
 
 REFUSED_WHEN_FULL = False
 
@@ -89,7 +89,11 @@ class _Passing:
         """Absent."""
         _absent("naming this process")
 
-    def offer(self, things: Sequence[tuple[str, int]], pid: int | None) -> Offer:
+    def taker(self, pid: int | None) -> Taker:
+        """Absent."""
+        _absent("passing descriptors")
+
+    def offer(self, things: Sequence[tuple[str, int]], taker: Taker) -> Offer:
         """Absent."""
         _absent("passing descriptors")
 

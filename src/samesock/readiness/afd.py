@@ -18,14 +18,15 @@ from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Final
 
-from samesock.ffi import ULONG, afd
+from samesock.ffi import HANDLE, ULONG, afd
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.readiness.driver import (
     FOREVER,
     READ,
     SIZE,
     WRITE,
-    ask,
+    arguments,
+    ask_again,
     base_handle,
     failed,
     open_device,
@@ -49,10 +50,11 @@ _MASKS: Final = {
 class _Device:
     """A handle of the driver, tied to the port."""
 
-    __slots__ = ("handle", "sockets")
+    __slots__ = ("handle", "sockets", "word")
 
     def __init__(self, port: Port) -> None:
         self.handle: int = open_device(port.handle)
+        self.word: HANDLE = HANDLE(self.handle)
         self.sockets: int = 0
 
 
@@ -62,24 +64,30 @@ class _Question:
     __slots__ = (
         "address",
         "answer",
+        "arguments",
         "asked",
+        "base",
         "events",
         "info",
-        "info_address",
         "socket",
         "status",
         "taken_back",
+        "told",
     )
 
     def __init__(self, socket: Socket) -> None:
         self.socket: Socket | None = socket
         self.answer: afd.IO_STATUS_BLOCK = afd.IO_STATUS_BLOCK()
         self.info: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * SIZE)()
+        self.told: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * SIZE)()
         self.address: int = ctypes.addressof(self.answer)
-        self.info_address: int = ctypes.addressof(self.info)
+        self.arguments: tuple[object, ...] = arguments(
+            socket.device.word, self.address, ctypes.addressof(self.info), ctypes.addressof(self.told)
+        )
         # One number each of what the driver writes: a field through its structures costs five times as much.
         self.status: ULONG = ULONG.from_buffer(self.answer)
-        self.events: ULONG = ULONG.from_buffer(self.info, _EVENTS_AT)
+        self.events: ULONG = ULONG.from_buffer(self.told, _EVENTS_AT)
+        self.base: int = 0
         self.asked: int = 0
         self.taken_back: bool = False
 
@@ -173,15 +181,17 @@ class Sockets:
         question = socket.spare or _Question(socket)
         socket.spare = None
         socket.changed = False
-        question.asked = _MASKS[socket.events]
-        _POLL_INFO.pack_into(question.info, 0, FOREVER, 1, 0, socket.base, question.asked, 0)
+        wanted = _MASKS[socket.events]
+        if question.asked != wanted or question.base != socket.base:
+            question.asked, question.base = wanted, socket.base
+            _POLL_INFO.pack_into(question.info, 0, FOREVER, 1, 0, socket.base, wanted, 0)
         question.status.value = afd.STATUS_PENDING
+        question.events.value = 0
         question.taken_back = False
-        address, where = question.address, question.info_address
         try:
-            self._asked[address] = question
+            self._asked[question.address] = question
             socket.question = question
-            status = ask(socket.device.handle, address, where)
+            status = ask_again(question.arguments)
         except BaseException:
             # Ctrl+C, before the call or after it: nobody knows. This memory is given up to the kernel, and the socket
             # is asked about anew.

@@ -14,7 +14,7 @@ from typing import Final
 
 from samesock.readiness.afd import Socket, Sockets
 from samesock.readiness.pipes import Pipe
-from samesock.readiness.port import Batch, Found, Port
+from samesock.readiness.port import Batch, Found, Port, milliseconds
 from samesock.readiness.registry import FileObject, Identity, Registry, has_gone
 from samesock.readiness.signalled import Always, Console, Signalled
 from samesock.readiness.windows_things import Kind, handle_of, identify, is_process, kind_of
@@ -22,7 +22,9 @@ from samesock.readiness.windows_things import Kind, handle_of, identify, is_proc
 Other = Pipe | Console | Signalled | Always
 
 _PIECE_SECONDS: Final = 0.25  # 4 wake-ups a second cost nothing that was measurable
+_PIECE: Final = milliseconds(_PIECE_SECONDS)
 _CLOSING_SECONDS: Final = 2.0
+_CLOSING_PIECE: Final = milliseconds(0.05)
 
 
 class CompletionSelector(Registry):
@@ -35,6 +37,7 @@ class CompletionSelector(Registry):
         self._sockets = Sockets(self._port)
         self._socket_by_identity: dict[Identity, Socket] = {}
         self._others: dict[Identity, Other] = {}
+        self._main_thread = threading.main_thread().ident
         self._waiting: set[int] = set()  # of threads: Ctrl+C between two statements cannot count one twice
 
     def identify(self, fileobj: FileObject) -> Identity:
@@ -130,7 +133,7 @@ class CompletionSelector(Registry):
                     left = 0.0
                 if left == 0.0 or not self._others:
                     self._take(batch, left, me)
-                elif not batch.fill(port.handle, 0):
+                elif not batch.fill(0):
                     self._take_armed(batch, left, me)
                 with lock:
                     batch.consume(sockets.answered, found)
@@ -186,17 +189,16 @@ class CompletionSelector(Registry):
 
     def _take(self, batch: Batch, seconds: float | None, thread: int) -> None:
         """Wait until something comes to the port, or for so long."""
-        handle = self._port.handle
-        if (seconds is not None and seconds <= _PIECE_SECONDS) or thread != threading.main_thread().ident:
-            batch.fill(handle, seconds)
-        elif not batch.fill(handle, _PIECE_SECONDS):
+        if (seconds is not None and seconds <= _PIECE_SECONDS) or thread != self._main_thread:
+            batch.fill(milliseconds(seconds))
+        elif not batch.fill(_PIECE):
             # The clock is read only now: what comes at once, as most does, need not wait for that.
             end = None if seconds is None else time.monotonic() + seconds - _PIECE_SECONDS
             left = _PIECE_SECONDS
             while left > 0:
                 if end is not None:
                     left = max(0.0, min(_PIECE_SECONDS, end - time.monotonic()))
-                if batch.fill(handle, left):
+                if batch.fill(milliseconds(left)):
                     return
 
     def _take_armed(self, batch: Batch, seconds: float | None, thread: int) -> None:
@@ -223,7 +225,7 @@ class CompletionSelector(Registry):
             batch = self._port.borrow()
             deadline = time.monotonic() + _CLOSING_SECONDS
             while not done and time.monotonic() < deadline:
-                if batch.fill(self._port.handle, 0.05):
+                if batch.fill(_CLOSING_PIECE):
                     batch.consume(self._sockets.answered, {})
                 done = not self._sockets.pending()
             self._sockets.let_go()

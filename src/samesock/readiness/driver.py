@@ -11,7 +11,7 @@ from typing import Final
 
 from samesock import _errors
 from samesock.backend import _windows_wait
-from samesock.ffi import DWORD, HANDLE, SOCKET, afd
+from samesock.ffi import DWORD, HANDLE, LPVOID, SOCKET, ULONG, afd
 from samesock.ffi.afd import ntdll
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.ffi.ws2_32 import ws2_32
@@ -26,6 +26,10 @@ FOREVER: Final = 0x7FFFFFFFFFFFFFFF
 SIZE: Final = ctypes.sizeof(afd.AFD_POLL_INFO)
 """Bytes of a question about one socket."""
 
+_NO_HANDLE: Final = HANDLE(0)
+_NOTHING: Final = LPVOID()
+_CONTROL: Final = ULONG(afd.IOCTL_AFD_POLL)
+_SIZE: Final = ULONG(SIZE)
 _NAME: Final = "\\Device\\Afd\\samesock"
 
 
@@ -67,6 +71,32 @@ def ask(device: int, answer: int, question: int) -> int:
     return ntdll.NtDeviceIoControlFile(
         device, 0, None, answer, answer, afd.IOCTL_AFD_POLL, question, SIZE, question, SIZE
     )
+
+
+def arguments(device: HANDLE, answer: int, question: int, told: int) -> tuple[object, ...]:
+    """What `ask` would make of its own, for a question that is asked again and again by `ask_again`: of the very types
+    that are declared, so that ctypes makes nothing new of them (1.5 us of 4 a call).
+
+    The answer is written over `told`, an AFD_POLL_INFO too, so that the question stays as it is (so does libuv).
+    """
+    status = LPVOID(answer)
+    return (
+        device,
+        _NO_HANDLE,
+        _NOTHING,
+        status,
+        status,
+        _CONTROL,
+        LPVOID(question),
+        _SIZE,
+        LPVOID(told),
+        _SIZE,
+    )
+
+
+def ask_again(given: tuple[object, ...]) -> int:
+    """Ask, with `arguments`; the NTSTATUS."""
+    return ntdll.NtDeviceIoControlFile(*given)
 
 
 def take_back(device: int, answer: int | None) -> None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from samesock import _errors
-from samesock.ffi import INVALID_HANDLE_VALUE, ULONG
+from samesock.ffi import BOOL, DWORD, HANDLE, INVALID_HANDLE_VALUE, LPVOID, ULONG
 from samesock.ffi.kernel32_waits import INFINITE, OVERLAPPED_ENTRY, WAIT_TIMEOUT, kernel32_waits
 from samesock.readiness.registry import Identity
 
@@ -28,23 +28,30 @@ Found = dict[Identity, int]
 class Batch:
     """Room for completions, and how many of them are still to be dealt with."""
 
-    __slots__ = ("_entries", "_left", "_left_address", "_start", "_words")
+    __slots__ = ("_arguments", "_entries", "_left", "_milliseconds", "_words")
 
-    def __init__(self) -> None:
+    def __init__(self, port: HANDLE) -> None:
         self._entries = (OVERLAPPED_ENTRY * _ROOM)()
-        self._start = ctypes.addressof(self._entries)
         # A word at a time: reading a field of a structure in an array costs ten times as much.
         self._words: memoryview[int] = memoryview(self._entries).cast("B").cast("P")
         self._left = ULONG(0)
-        self._left_address = ctypes.addressof(self._left)
+        self._milliseconds = DWORD(0)
+        # Kept, and of the very types that are declared: ctypes makes nothing new of them (0.9 us of 2.4 a call).
+        self._arguments = (
+            port,
+            LPVOID(ctypes.addressof(self._entries)),
+            ULONG(_ROOM),
+            LPVOID(ctypes.addressof(self._left)),
+            self._milliseconds,
+            BOOL(0),
+        )
 
-    def fill(self, port: int, seconds: float | None) -> bool:
-        """Whether there is anything: left over, or waiting at the port, or coming within the time (None: for ever)."""
+    def fill(self, milliseconds: int) -> bool:
+        """Whether there is anything: left over, or waiting at the port, or coming within the time."""
         if self._left.value:
             return True
-        if kernel32_waits.GetQueuedCompletionStatusEx(
-            port, self._start, _ROOM, self._left_address, _milliseconds(seconds), 0
-        ):
+        self._milliseconds.value = milliseconds
+        if kernel32_waits.GetQueuedCompletionStatusEx(*self._arguments):
             return True
         code = kernel32_waits.GetLastError()
         self._left.value = 0
@@ -75,11 +82,12 @@ class Port:
         self.handle: int = kernel32_waits.CreateIoCompletionPort(INVALID_HANDLE_VALUE, 0, 0, 0)
         if not self.handle:
             raise _errors.error(kernel32_waits.GetLastError(), "making a completion port")
+        self._word = HANDLE(self.handle)
         self._batches: list[Batch] = []
 
     def borrow(self) -> Batch:
         """A batch for one thread; the last one that was given back, with what is left in it."""
-        return self._batches.pop() if self._batches else Batch()
+        return self._batches.pop() if self._batches else Batch(self._word)
 
     def give_back(self, batch: Batch) -> None:
         """Keep a batch for the next call."""
@@ -91,11 +99,12 @@ class Port:
             kernel32_waits.PostQueuedCompletionStatus(self.handle, 0, WAKE, None)
 
     def close(self) -> None:
-        """Close it."""
-        handle, self.handle = self.handle, 0
+        """Close it; the batches wait at no other one that gets its number."""
+        handle, self.handle, self._word.value = self.handle, 0, 0
         if handle:
             kernel32_waits.CloseHandle(handle)
 
 
-def _milliseconds(seconds: float | None) -> int:
+def milliseconds(seconds: float | None) -> int:
+    """A time-out in seconds as the port takes it: never shorter, None for ever."""
     return INFINITE if seconds is None else min(max(0, math.ceil(seconds * 1e3)), INFINITE - 1)

@@ -357,7 +357,7 @@ class EmulatedEnd:
             if (other.state.local, other.state.remote) == (state.remote, state.local):
                 passage = other.passage()
                 if passage is not None:
-                    passage.holder = process, system.start_time(process)
+                    passage.other.holder = process, system.start_time(process)
 
     # ---- handing on, and the end
 

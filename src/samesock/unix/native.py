@@ -257,7 +257,7 @@ class NativeEnd:
             from samesock.unix.passing_keys import PublishedKeys
 
             self._passage.append(Passage(PublishedKeys()))
-            self._passage[0].holder = self._peer
+            self._passage[0].other.holder = self._peer
         return self._passage[0]
 
     def handed_to(self, process: int) -> None:

@@ -25,7 +25,8 @@ def described(thing: Thing) -> tuple[str, int, bytes]:
     from samesock.fd import state
 
     one = state.resolved(thing, "passing:")
-    number = int(state.handle(one))
+    # Whether a socket is open, the call that duplicates it tells: to ask before costs two trips to Wine's server.
+    number = int(one) if one.space == "socket" else int(state.handle(one))
     end = _end_of(thing, int(one)) if one.space != "handle" else None
     blob = None if end is None else end.export()
     return one.space, number, blob or b""

@@ -4,7 +4,8 @@ The sender makes its descriptors ready for the receiver's process and sends a fr
 receiver looks ahead (MSG_PEEK) for a frame before it takes bytes, so that descriptors come with their message's first
 byte, and no call reads across into a message with descriptors or beyond one. One `Passage` is the state of one
 connection's end, common to its duplicates in a process. What must never be put here: the frame's bytes (`frames`), the
-key (`passing_keys`), what becomes of one descriptor (`passed`), and how a system moves it (the backend).
+key (`passing_keys`), who has the other end (`passing_taker`), what becomes of one descriptor (`passed`), and how a
+system moves it (the backend).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from samesock.backend import system
 from samesock.unix import End, frames
 from samesock.unix.calls import calls
 from samesock.unix.passed import described, os_space, usable
+from samesock.unix.passing_taker import OtherEnd
 from samesock.unix.turns import Turn
 
 if TYPE_CHECKING:
@@ -59,9 +61,7 @@ class Passage:
 
     def __init__(self, keys: ConnectionKeys | PublishedKeys) -> None:
         self.keys = keys
-        self.holder: tuple[int, int | None] | None = None
-        """The process that has the other end, and when it started, where this one has handed it there, or has seen it
-        when the connection was made."""
+        self.other = OtherEnd()
         self._receiving = Turn()
         self._sending = Turn()
         self._counter = 0
@@ -97,7 +97,7 @@ class Passage:
                 self._sending.running = True
                 try:
                     # Before anything is made ready, so that it is sent at once.
-                    if system.wait((), (calls.fileno(sock),), 0.0):
+                    if system.wait_for(calls.fileno(sock), True, 0.0):
                         self._send_message(sock, end, first, given, flags)
                         break
                 finally:
@@ -114,13 +114,9 @@ class Passage:
         key, instance = self.keys.outgoing()
         offer = system.passing.offer(
             [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
-            self._peer(sock, end),
+            self.other.taker(sock, end),
         )
         try:
-            if offer.target and self.holder is not None and offer.target_start != self.holder[1]:
-                # It ended after `_peer` had looked, and another process has its number. Now one of that number is open
-                # here, so that the number stays with it.
-                raise named_error("EPIPE", f"{_SENDING}: process {offer.target} is another one by now")
             records = [frames.Record("lease", offer.lease, b"")]
             records += [
                 frames.Record(space, token, state)
@@ -144,21 +140,6 @@ class Passage:
             if timeout == 0:
                 raise named_error("EWOULDBLOCK", _SENDING)
             raise TimeoutError("timed out")
-
-    def _peer(self, sock: _socket.socket, end: End) -> int | None:
-        if self.holder is not None:
-            pid, start = self.holder
-            if system.start_time(pid) != start:
-                raise named_error("EPIPE", f"{_SENDING}: process {pid}, which had the other end, has ended")
-            return pid
-        try:
-            peer = end.peercred(sock)
-        except OSError:
-            return None
-        if peer.trust == "claimed":
-            # A client could have the descriptors put into whatever process it names, and leave.
-            raise named_error("EPIPE", f"{_SENDING}: the kernel knows no process that has the other end")
-        return peer.pid
 
     def _send_frame(self, sock: _socket.socket, data: bytes, flags: int, offer: Any) -> None:
         """Send it whole. Half a frame would spoil the stream, so once begun it is finished, or the connection ends."""
@@ -196,20 +177,12 @@ class Passage:
         timeout = 0.0 if flags & MSG_DONTWAIT else calls.gettimeout(sock)
         deadline = None if timeout is None else time.monotonic() + timeout
         number = calls.fileno(sock)
+        # A call that may wait asks first how much is there, and waits at once for what is not: one question less.
+        waits = _asks_first(timeout)
         while True:
             if _waking.is_shut_for_caller():
                 return b"", [], 0
-            try:
-                with self._receiving.lock:
-                    self._receiving.check(_RECEIVING, timeout)
-                    self._receiving.running = True
-                    try:
-                        self._paused = False
-                        message = self._next(sock, size, most, bool(flags & _socket.MSG_PEEK))
-                    finally:
-                        self._receiving.running = False
-            except BlockingIOError:
-                message = None
+            message = self._in_turn(sock, size, most, flags, timeout, waits)
             if message is not None:
                 return message
             if timeout == 0:
@@ -218,11 +191,31 @@ class Passage:
                 raise named_error("EWOULDBLOCK", _RECEIVING)
             rest = None if deadline is None else deadline - time.monotonic()
             if rest is not None and rest <= 0:
-                raise TimeoutError("timed out")
+                if not waits:
+                    raise TimeoutError("timed out")
+                rest = 0.0  # it has not looked yet
             if self._paused:
                 time.sleep(_PAUSE)
-            elif not system.wait((number,), (), rest):
+            elif not system.wait_for(number, False, rest):
                 raise TimeoutError("timed out")
+            waits = False
+
+    def _in_turn(  # noqa: PLR0917 -- a call's arguments, and how it waits
+        self, sock: _socket.socket, size: int, most: int, flags: int, timeout: float | None, waits: bool
+    ) -> Message | None:
+        """What can be had without waiting; None if more must come. One that `waits` does not look where nothing is."""
+        with self._receiving.lock:
+            self._receiving.check(_RECEIVING, timeout)
+            self._receiving.running = True
+            try:
+                self._paused = False
+                if waits and not system.unread(calls.fileno(sock)):
+                    return None
+                return self._next(sock, size, most, bool(flags & _socket.MSG_PEEK))
+            except BlockingIOError:
+                return None
+            finally:
+                self._receiving.running = False
 
     def _next(self, sock: _socket.socket, size: int, most: int, peek: bool) -> Message | None:
         """What can be had without waiting; `None` if more must come, BlockingIOError likewise."""
@@ -239,12 +232,13 @@ class Passage:
                 return (view[:count] if peek else calls.recv(sock, count)), [], 0
         head = self._head
         assert head is not None
-        if not self._read_frame(sock, head):
+        wanted = min(size, head.data)
+        data = self._read_frame(sock, head, 0 if peek else wanted)
+        if data is None:
             return b"", [], 0
         if peek:
-            return self._look(sock, min(size, head.data)), [], 0
-        data = self._read(sock, min(size, head.data))
-        if not data:
+            return self._look(sock, wanted), [], 0
+        if not data and not (data := self._read(sock, wanted)):
             self._abandon()
             return b"", [], 0
         return (data, *self._deliver(most))
@@ -259,11 +253,10 @@ class Passage:
 
     def _check(self, sock: _socket.socket) -> None:
         """Before a call that may not wait: C's waits out a time-out whatever the flags, and Winsock has no flag."""
-        timeout = calls.gettimeout(sock)
-        if timeout == 0 or (not timeout and _DONTWAIT):
+        if not _asks_first(calls.gettimeout(sock)):
             return
         number = calls.fileno(sock)
-        if not system.unread(number) and not system.wait((number,), (), 0.0):
+        if not system.unread(number) and not system.wait_for(number, False, 0.0):
             raise BlockingIOError
 
     def _plain(self, view: bytes) -> int | None:
@@ -300,11 +293,12 @@ class Passage:
         limit = DOUBT_SECONDS if length < frames.MARKER_SIZE else self.keys.MARKED_SECONDS
         return now - self._since < limit
 
-    def _read_frame(self, sock: _socket.socket, head: frames.Head) -> bool:
-        """Read the rest of head and records; False when the stream has ended before."""
+    def _read_frame(self, sock: _socket.socket, head: frames.Head, more: int) -> bytes | None:
+        """Read the rest of head and records, and with them, if they come, up to `more` bytes of the message, which are
+        returned; None when the stream has ended before."""
         while missing := self._skip + head.size - len(self._body):
             try:
-                data = self._read(sock, min(missing, _LOOK_AHEAD))
+                data = self._read(sock, min(missing + more, _LOOK_AHEAD))
             except BlockingIOError:
                 raise
             except OSError:
@@ -312,11 +306,13 @@ class Passage:
                 raise
             if not data:
                 self._abandon()
-                return False
+                return None
             skipped = min(self._skip, len(data))
             self._skip -= skipped
-            self._body += data[skipped:]
-        return True
+            self._body += data[skipped:missing]
+            if len(data) > missing:
+                return data[missing:]
+        return b""
 
     # ---- what a frame brings
 
@@ -371,6 +367,7 @@ class Passage:
         if self._head is not None:
             self._abandon()
         system.passing.release()
+        self.other.close()
         self.keys.close()
 
     def _discard_unread(self, sock: _socket.socket) -> None:
@@ -386,6 +383,11 @@ class Passage:
             message = self._next(sock, _LOOK_AHEAD, 0, False)
             if message is None or not message[0]:
                 return
+
+
+def _asks_first(timeout: float | None) -> bool:
+    """Whether C's call would wait, however it is asked not to: with a time-out, and in Winsock, which has no flag."""
+    return bool(timeout) or (timeout is None and not _DONTWAIT)
 
 
 def _known(flags: int) -> int:
