@@ -14,9 +14,10 @@ from typing import Any
 from weakref import ref
 
 from samesock import _errors
+from samesock._told_streams import share
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, accepted_as
-from samesock.winsock import adopting, binding, connecting
+from samesock.winsock import adopting, binding, connecting, stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import WSAECONNRESET, WSAEINVAL, check_open, code_of, is_unbound, told
@@ -97,7 +98,9 @@ class AddressMethods:
 
     def dup(self: Any) -> Any:
         check_open(self)
-        return _stdlib.socket.dup(self)
+        copy = _stdlib.socket.dup(self)
+        share(self, copy)
+        return copy
 
     def getsockname(self: Any) -> Any:
         if _end_of(ref(self)) is not None:
@@ -114,7 +117,10 @@ class AddressMethods:
             return Methods.getpeername(self)
         try:
             connecting.check_settled(self)  # Winsock names the peer of a connect that is still under way
-            return call(calls.getpeername, self)
+            name = call(calls.getpeername, self)
+            if stream_error.has_failed(self):
+                raise _errors.named_error("ENOTCONN", "the connection was reset")
+            return name
         except OSError as error:
             raise told(self, error, "asking for the peer's name") from None
 

@@ -19,9 +19,8 @@ from weakref import ref
 from samesock import _waking
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, sender_of
-from samesock.winsock import blocking, receiving, sending
+from samesock.winsock import blocking, receiving, sending, stream_error
 from samesock.winsock.calls import calls
-from samesock.winsock.failing import WSAESHUTDOWN, code_of, told
 from samesock.winsock.interrupting import interrupter
 
 _end_of = ends.by_reference.get
@@ -52,9 +51,9 @@ class DataMethods:
             return sending.again(self, error, data)
 
     def sendall(self: Any, data: Any, flags: int = 0, /) -> None:
+        if flags or calls.type(self) != _STREAM or len(data) > _BIG:
+            return sending.sendall(self, data, flags)
         try:
-            if flags or calls.type(self) != _STREAM or len(data) > _BIG:
-                return sending.sendall(self, data, flags)
             if len(data) > _SMALL or calls.gettimeout(self) is not None:
                 return blocking.write(calls.sendall, self, data)  # type: ignore[no-any-return]
             me = get_ident()
@@ -109,9 +108,9 @@ class DataMethods:
                             _waking.close_if_last(self)
             return blocking.read(calls.recv, self, size)  # type: ignore[no-any-return]
         except OSError as error:
-            if code_of(error) == WSAESHUTDOWN:
-                return b""  # after one's own SHUT_RD the stream has ended
-            raise told(self, error, "receiving") from None
+            if stream_error.is_end(self, error):
+                return b""
+            raise receiving.failed(self, error) from None
 
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         if flags or calls.type(self) != _STREAM:
@@ -138,9 +137,9 @@ class DataMethods:
                             _waking.close_if_last(self)
             return blocking.read(calls.recv_into, self, buffer, nbytes)  # type: ignore[no-any-return]
         except OSError as error:
-            if code_of(error) == WSAESHUTDOWN:
+            if stream_error.is_end(self, error):
                 return 0
-            raise told(self, error, "receiving") from None
+            raise receiving.failed(self, error) from None
 
     def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
         if calls.type(self) != _STREAM:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from samesock import _errors, _waking
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.unix import ends
-from samesock.winsock import blocking
+from samesock.winsock import blocking, stream_error
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import is_connected, is_listening
 from samesock.winsock.interrupting import interrupter
@@ -40,7 +40,7 @@ class EndingMethods:
         `EINVAL`.
         """
         if interrupter.signals_do_it:  # no Winsock underneath: its kernel ends the calls
-            blocking.plain(calls.shutdown, self, how)
+            _shut_stream(self, how)
             return
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         end = ends.get(self)
@@ -52,7 +52,7 @@ class EndingMethods:
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
             if end is None:
-                _shut(self, how)
+                _shut_stream(self, how)
             else:
                 end.shutdown(self, how, _shut)
             if not stops_reading:
@@ -63,6 +63,13 @@ class EndingMethods:
 
 def _leave_open(sock: Any, how: int) -> None:
     """Winsock refuses to shut a listener down; that it has ended is for each accept to say."""
+
+
+def _shut_stream(sock: Any, how: int) -> None:
+    """shutdown of what is no Unix socket."""
+    if stream_error.has_failed(sock):
+        raise _errors.named_error("ENOTCONN", "shutdown() of a connection that was reset")
+    _shut(sock, how)
 
 
 def _shut(sock: Any, how: int) -> None:

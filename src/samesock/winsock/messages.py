@@ -20,7 +20,7 @@ from samesock import _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
-from samesock.winsock import beside, blocking, control, sending, sockaddr, waiting
+from samesock.winsock import beside, blocking, control, sending, sockaddr, stream_error, waiting
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import is_connected
 from samesock.winsock.interrupting import interrupter
@@ -38,7 +38,7 @@ _TRUNC: Final = int(_socket.MSG_TRUNC)
 _CTRUNC: Final = int(_socket.MSG_CTRUNC)
 _WAITALL: Final = int(_socket.MSG_WAITALL)
 
-_WSAEWOULDBLOCK, _WSAENOTCONN, _WSAESHUTDOWN = 10035, 10057, 10058
+_WSAEWOULDBLOCK, _WSAENOTCONN = 10035, 10057
 _ICMP_ERRORS: Final = (10054, 10052)  # WSAECONNRESET, WSAENETRESET
 
 
@@ -208,7 +208,13 @@ def _received(
     _check_open(sock, f"{name}()")
     stream = _is_stream(sock)
     plain = flags & ~(_OURS | _WAITALL)
-    got = _taken(sock, stream, views, plain, flags)
+    try:
+        got = _taken(sock, stream, views, plain, flags)
+    except OSError as error:
+        # Here, and not where a later piece of MSG_WAITALL meets it: there it stays for the next call.
+        if not stream_error.is_end(sock, error):
+            raise (stream_error.received(sock, error, f"{name}()") if stream else None) or error from None
+        got = control.NOTHING
     count = got.size
     if stream and flags & _WAITALL and not flags & (_PEEK | MSG_DONTWAIT):
         count = _filled(sock, views, count, wanted, plain)
@@ -247,8 +253,6 @@ def _taken(sock: Any, stream: bool, views: list[memoryview], plain: int, flags: 
             return got
         except OSError as error:
             code = getattr(error, "winerror", None)
-            if code == _WSAESHUTDOWN:  # after one's own SHUT_RD: the end of the stream
-                return control.NOTHING
             if code not in _ICMP_ERRORS or stream:
                 raise
             # An ICMP error that some earlier datagram of this socket has caused.

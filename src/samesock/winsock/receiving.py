@@ -16,7 +16,7 @@ from typing import Any
 
 from samesock import _errors
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
-from samesock.winsock import binding
+from samesock.winsock import binding, stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
@@ -128,9 +128,14 @@ def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
             filled += more
     except OSError as error:
         # What has come is given out first, as the kernel does; the next call meets the error again.
-        if not filled and code_of(error) != WSAESHUTDOWN:
-            raise told(sock, error, "receiving") from None
+        if not filled and not stream_error.is_end(sock, error):
+            raise failed(sock, error) from None
     return filled
+
+
+def failed(sock: Any, error: OSError) -> OSError:
+    """The exception for a stream's recv that failed."""
+    return stream_error.received(sock, error, "receiving") or told(sock, error, "receiving")
 
 
 def _now_or_then(sock: Any, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from samesock import _errors, _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock.unix import ends
+from samesock.winsock import stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.connecting import reachable
@@ -29,6 +30,7 @@ from samesock.winsock.failing import (
     code_of,
     end_is_connected,
     is_connected,
+    is_listening,
     is_unbound,
     told,
 )
@@ -127,9 +129,11 @@ def _explained(sock: Any, error: OSError, tried: str) -> OSError:
         return _errors.named_error(
             "EPIPE", tried, code=code
         )  # a Unix socket's send knows no other word for it
-    if code == WSAECONNRESET and not is_datagram and end is None and is_unbound(sock):
+    if end is not None or is_datagram:
+        return told(sock, error, tried)
+    if code == WSAECONNRESET and (is_unbound(sock) or is_listening(sock)):
         return _errors.named_error("ENOTCONN", tried, code=code)  # Wine's word for it (seen)
-    return told(sock, error, tried)
+    return stream_error.sent(sock, error, tried) or told(sock, error, tried)
 
 
 def _check_length(data: Any) -> None:
