@@ -31,6 +31,7 @@ class Calls:
         self.setsockopt: Callable[..., None] = base.setsockopt
         self.gettimeout: Callable[..., float | None] = base.gettimeout
         self.settimeout: Callable[..., None] = base.settimeout
+        self.setblocking: Callable[..., None] = base.setblocking
         self.send: Callable[..., int] = base.send
         self.sendall: Callable[..., None] = base.sendall
         self.sendto: Callable[..., int] = base.sendto

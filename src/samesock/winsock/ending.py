@@ -48,7 +48,12 @@ class EndingMethods:
             if end is not None:
                 end.shutdown(self, how, _leave_open)
             _waking.ended[self] = "EINVAL"
-        elif end is None and calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
+        elif (
+            calls.fileno(self) >= 0
+            and end is None
+            and calls.type(self) != _socket.SOCK_STREAM
+            and not is_connected(self)
+        ):
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
             if end is None:

@@ -21,6 +21,7 @@ from samesock import _errors, _option_errors
 from samesock.unix import dispatch, ends
 from samesock.winsock import stream_error
 from samesock.winsock.calls import calls
+from samesock.winsock.failing import check_open
 
 # winsock2.h
 SOL_SOCKET: Final = 0xFFFF
@@ -63,6 +64,7 @@ class OptionMethods:
             value = (to_winsock(value[0]),)
         try:
             if binding is not None:
+                check_open(self)  # what is only remembered would ask nobody
                 getattr(binding, f"set_{kept}")(self, _switched(value[0]))
             else:
                 calls.setsockopt(self, level, option, *value)

@@ -25,6 +25,7 @@ from samesock.winsock.failing import (
     WSAENETRESET,
     WSAESHUTDOWN,
     WSAEWOULDBLOCK,
+    check_open,
     code_of,
     is_connected,
     is_unbound,
@@ -40,18 +41,22 @@ _ALL = _socket.MSG_WAITALL
 
 
 def recv(sock: Any, size: int, flags: int) -> bytes:
-    """recv() with flags, or of a datagram."""
-    if calls.type(sock) != _socket.SOCK_STREAM:
-        return datagram(sock, size, flags)[0]
+    """recv() with flags, or of a datagram. For no bytes nobody is asked, in CPython either."""
     if size < 0:
         raise ValueError("negative buffersize in recv")
+    if not size:
+        return b""
+    if calls.type(sock) != _socket.SOCK_STREAM:
+        return datagram(sock, size, flags)[0]
     room = bytearray(size)
     return bytes(memoryview(room)[: _stream_into(sock, memoryview(room), flags)])
 
 
 def recv_into(sock: Any, buffer: Any, nbytes: int, flags: int) -> int:
-    """recv_into() with flags, or of a datagram."""
+    """recv_into() with flags, or of a datagram. Without room nobody is asked, in CPython either."""
     room = room_in(buffer, nbytes)
+    if not room:
+        return 0
     if calls.type(sock) != _socket.SOCK_STREAM:
         return datagram_into(sock, room, flags)[0]
     return _stream_into(sock, room, flags)
@@ -147,6 +152,7 @@ def _now_or_then(sock: Any, flags: int, function: Callable[..., Any], *arguments
         if not call(readable, sock, 0):
             raise _errors.error(WSAEWOULDBLOCK, "receiving with MSG_DONTWAIT")
         return call(function, sock, *arguments)
+    check_open(sock)
     twin = calls.twin(sock)
     try:
         return call(function, twin, *arguments)

@@ -27,6 +27,7 @@ from samesock.winsock.failing import (
     WSAENOBUFS,
     WSAENOTCONN,
     WSAEWOULDBLOCK,
+    check_open,
     code_of,
     end_is_connected,
     is_connected,
@@ -148,6 +149,7 @@ def _now(sock: Any, data: Any, flags: int, *where: Any) -> int:
     timeout = calls.gettimeout(sock)
     if timeout == 0:
         return call(function, sock, data, flags, *where)  # type: ignore[no-any-return]
+    check_open(sock)
     if timeout is not None:
         twin = calls.twin(sock)
         try:
