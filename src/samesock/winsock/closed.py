@@ -7,6 +7,7 @@ could be asked whether it is inherited. What must never be put here: a method th
 from __future__ import annotations
 
 import _socket
+import operator
 import socket as _stdlib
 from typing import Any
 
@@ -40,7 +41,7 @@ class ClosedMethods:
 
     def set_inheritable(self: Any, inheritable: bool, /) -> None:
         check_open(self)
-        Methods.set_inheritable(self, inheritable)
+        Methods.set_inheritable(self, bool(operator.index(inheritable)))
 
 
 class ClosedWindowsMethods:

@@ -16,7 +16,7 @@ from _thread import get_ident
 from typing import Any
 from weakref import ref
 
-from samesock import _waking
+from samesock import _call_arguments, _message_arguments, _waking
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, sender_of
 from samesock.winsock import blocking, receiving, sending, stream_error
@@ -49,11 +49,14 @@ class DataMethods:
             return blocking.write(calls.send, self, data)  # type: ignore[no-any-return]
         except OSError as error:
             return sending.again(self, error, data)
+        except TypeError:
+            _message_arguments.bytes_of(data)
+            raise
 
     def sendall(self: Any, data: Any, flags: int = 0, /) -> None:
-        if flags or calls.type(self) != _STREAM or len(data) > _BIG:
-            return sending.sendall(self, data, flags)
         try:
+            if flags or calls.type(self) != _STREAM or len(data) > _BIG:
+                return sending.sendall(self, data, flags)
             if len(data) > _SMALL or calls.gettimeout(self) is not None:
                 return blocking.write(calls.sendall, self, data)  # type: ignore[no-any-return]
             me = get_ident()
@@ -81,14 +84,19 @@ class DataMethods:
                 if _orphans:
                     _waking.close_if_last(self)
         except OSError as error:
+            if flags or calls.type(self) != _STREAM or len(data) > _BIG:
+                raise  # it has been told
             raise sending.failed(self, error) from None
+        except TypeError:
+            _message_arguments.bytes_of(data)
+            raise
 
     def recv(self: Any, size: int, flags: int = 0, /) -> bytes:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv(self, size, flags)
-        if size < 0:  # before the wait for something to receive
-            raise ValueError("negative buffersize in recv")
         try:
+            if size < 0:  # before the wait for something to receive
+                raise ValueError("negative buffersize in recv")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
                 if not (
@@ -111,13 +119,16 @@ class DataMethods:
             if stream_error.is_end(self, error):
                 return b""
             raise receiving.failed(self, error) from None
+        except TypeError:
+            _call_arguments.size(size, "recv")
+            raise
 
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv_into(self, buffer, nbytes, flags)
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
         try:
+            if nbytes < 0:
+                raise ValueError("negative buffersize in recv_into")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
                 if not (
@@ -140,6 +151,9 @@ class DataMethods:
             if stream_error.is_end(self, error):
                 return 0
             raise receiving.failed(self, error) from None
+        except TypeError:
+            _call_arguments.room(buffer, nbytes, "recv_into")
+            raise
 
     def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
         if calls.type(self) != _STREAM:
@@ -147,16 +161,24 @@ class DataMethods:
                 return Methods.recvfrom(self, size, flags)
             return receiving.datagram(self, size, flags)
         end = _end_of(ref(self))
-        data = DataMethods.recv(self, size, flags)
+        try:
+            data = DataMethods.recv(self, size, flags)
+        except (TypeError, ValueError):
+            _call_arguments.size(size, "recvfrom")
+            raise
         return data, sender_of(self, end) if data and end is not None else None
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         if calls.type(self) != _STREAM:
             if _end_of(ref(self)) is not None:
                 return Methods.recvfrom_into(self, buffer, nbytes, flags)
-            return receiving.datagram_into(self, receiving.room_in(buffer, nbytes), flags)
+            return receiving.datagram_into(self, _call_arguments.room(buffer, nbytes, "recvfrom_into"), flags)
         end = _end_of(ref(self))
-        count = DataMethods.recv_into(self, buffer, nbytes, flags)
+        try:
+            count = DataMethods.recv_into(self, buffer, nbytes, flags)
+        except (TypeError, ValueError):
+            _call_arguments.room(buffer, nbytes, "recvfrom_into")
+            raise
         return count, sender_of(self, end) if count and end is not None else None
 
     def sendto(self: Any, data: Any, *where: Any) -> int:

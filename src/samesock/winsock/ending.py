@@ -9,12 +9,12 @@ import _socket
 import time
 from typing import Any, Final
 
-from samesock import _errors, _waking
+from samesock import _call_arguments, _errors, _waking
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.unix import ends
 from samesock.winsock import blocking, stream_error
 from samesock.winsock.calls import calls
-from samesock.winsock.failing import is_connected, is_listening
+from samesock.winsock.failing import check_open, is_connected, is_listening
 from samesock.winsock.interrupting import interrupter
 
 _END_SECONDS: Final = 0.2
@@ -39,9 +39,13 @@ class EndingMethods:
         Raises `ENOTCONN` without a peer. As on Linux a listener can be shut down for reading: each accept then raises
         `EINVAL`.
         """
+        how = _call_arguments.number(how)
         if interrupter.signals_do_it:  # no Winsock underneath: its kernel ends the calls
             _shut_stream(self, how)
             return
+        if how not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
+            check_open(self)
+            raise _errors.named_error("EINVAL", f"shutdown() of {how}, which is no direction")
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         end = ends.get(self)
         if stops_reading and is_listening(self):

@@ -135,7 +135,9 @@ def _bytes(value: Any) -> bytes | None:
 def _is_switch(value: tuple[Any, ...]) -> bool:
     if len(value) != 1:
         return False
-    return isinstance(value[0], int) or len(_bytes(value[0]) or b"") == _INT
+    if isinstance(value[0], int):
+        return -(2**31) <= value[0] < 2**31
+    return len(_bytes(value[0]) or b"") == _INT
 
 
 def _switched(value: Any) -> bool:
