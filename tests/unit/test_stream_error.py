@@ -5,15 +5,18 @@ The checks of tests/conformance/test_reset.py say what a BSD does; here are the 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import socket as stdlib
+import struct
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import samesock
 from samesock import _told_streams, _waking
 from samesock.unix import endable
 from samesock.winsock import failing, stream_error
@@ -152,6 +155,52 @@ def test_no_peer(aborted: Any) -> None:
     assert failure(aborted.getpeername)[0] == "ENOTCONN"
     assert failure(aborted.shutdown, stdlib.SHUT_WR)[0] == "ENOTCONN"
     assert aborted.getsockopt(stdlib.SOL_SOCKET, stdlib.SO_ERROR) == errno.ECONNRESET
+
+
+@pytest.mark.parametrize("code", [RESET, ABORTED])
+def test_a_shutdown_that_fails(stream: Any, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Where Windows' shutdown fails by the connection's error it is ENOTCONN, and the error is still there."""
+    always(monkeypatch, code, "shutdown")
+    assert failure(stream.shutdown, stdlib.SHUT_RDWR)[0] == "ENOTCONN"
+    assert stream not in _told_streams.told
+
+
+async def closed_by_a_loop(client: Any, server: Any) -> tuple[BaseException | None, list[Any]]:
+    """What a protocol is told of a reset, and what the loop's handler of exceptions is."""
+    loop = asyncio.get_running_loop()
+    complaints: list[Any] = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    lost = loop.create_future()
+
+    class Protocol(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.set_result(exc)
+
+    client.setblocking(False)
+    await loop.create_connection(Protocol, sock=client)
+    server.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+    told = await asyncio.wait_for(lost, 10)
+    for _ in range(100):
+        if client.fileno() < 0:
+            break
+        await asyncio.sleep(0.01)
+    return told, complaints
+
+
+def test_a_loop_closes_what_was_reset() -> None:
+    """asyncio's loop of this system tells its protocol of the reset, closes the socket, and has nothing to complain of.
+
+    Windows' shuts each connection down first, and would not close one whose shutdown fails.
+    """
+    with samesock.create_server(("127.0.0.1", 0)) as listener:
+        client = samesock.create_connection(listener.getsockname())
+        server = listener.accept()[0]
+    with client, server:
+        told, complaints = asyncio.run(closed_by_a_loop(client, server))
+        assert isinstance(told, ConnectionResetError)
+        assert not complaints
+        assert client.fileno() < 0
 
 
 def test_a_shutdown_before_the_reset(aborted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
