@@ -28,8 +28,9 @@ from samesock.winsock.interrupting import interrupter
 _END_SECONDS: Final = 0.2
 _PAUSE_SECONDS: Final = 0.001
 _PROACTOR: Final = "asyncio.proactor_events"
-"""It shuts each connection down before it closes it, and counts on no error for one that was reset: told of one it would
-leave the socket open. Nothing but the caller's module tells its call from a program's."""
+"""It shuts each connection down before it closes it, and counts on no error for one that was reset: told of one it
+would leave the socket open. Nothing but the caller's module tells its call from a program's.
+"""
 
 
 def strike(sock: Any, tries: int) -> None:  # noqa: ARG001  (POSIX's tells first tries from later ones)
