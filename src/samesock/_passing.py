@@ -99,6 +99,9 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
 
         data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
         return data, descriptors, told, sender_of(sock, end)
+    if _recvmsg is None:  # no Unix socket, and so no descriptors, where the interpreter has no recvmsg itself
+        data, _, told, address = sock.recvmsg(bufsize, 0, flags)  # type: ignore[attr-defined,unused-ignore]
+        return data, [], told, address
     # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
     room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
     data, ancillary, told, address = _recvmsg(

@@ -307,7 +307,15 @@ def _ours(sock: _stdlib.socket) -> socket:
 
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
     """A socket for a duplicate of the descriptor `fd`, which stays open. See dup(2)."""
-    return socket(family, type, proto, fileno=_c.dup(fd))
+    try:
+        number = _c.dup(fd)
+    except OSError as error:
+        if not _WINSOCK:
+            raise
+        from samesock.winsock import adopting
+
+        raise adopting.refused(error, fd) from None
+    return socket(family, type, proto, fileno=number)
 
 
 def socketpair(
@@ -323,12 +331,19 @@ def socketpair(
     References: POSIX `socketpair`.
     """
     if _KERNEL or family not in (None, AF_UNIX):
-        one, other = _stdlib.socketpair(family, type, proto)  # type: ignore[arg-type,unused-ignore]
+        try:
+            one, other = _stdlib.socketpair(family, type, proto)  # type: ignore[arg-type,unused-ignore]
+        except ValueError as error:  # Windows' Python's, of a family or a type that it has no pair of
+            raise _no_pair(family, type, str(error)) from None
         return _ours(one), _ours(other)
+    from samesock import _call_arguments
     from samesock._errors import named_error
     from samesock.unix import pair
     from samesock.unix.dispatch import adopted
 
+    type = _call_arguments.number(type)
+    if _call_arguments.number(proto) not in (0, AF_UNIX):
+        raise named_error("EPROTONOSUPPORT", f"socketpair() of protocol {proto}")
     plain = type & ~_MODE_FLAGS
     if plain == _c.SOCK_DGRAM:
         one, other = (adopted(socket, number, end) for number, end in pair.make_datagrams())
@@ -340,6 +355,16 @@ def socketpair(
         one.setblocking(False)
         other.setblocking(False)
     return one, other
+
+
+def _no_pair(family: Any, type: Any, text: str) -> OSError:
+    """POSIX's errno for a socketpair() that there is not; `TypeError` for what is no number."""
+    from samesock import _call_arguments
+    from samesock._errors import named_error
+
+    is_family = _call_arguments.number(family) not in (_c.AF_INET, _c.AF_INET6)
+    tried = f"socketpair() of family {family}, type {_call_arguments.number(type)}: {text}"
+    return named_error("EAFNOSUPPORT" if is_family else "ESOCKTNOSUPPORT", tried)
 
 
 _MODE_FLAGS = getattr(_c, "SOCK_NONBLOCK", 0) | getattr(_c, "SOCK_CLOEXEC", 0)

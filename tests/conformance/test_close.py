@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import struct
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from conformance.raising import PATIENCE, Background, errno_of, ours_alone
+from conformance.raising import PATIENCE, Background, errno_of, names, ours_alone
 
 
 def test_the_peer_sees_the_end(inet):
@@ -187,12 +190,84 @@ def test_connections_outlive_their_listener(inet):
     assert made.server.recv(1) == b"x"
 
 
-@pytest.mark.parametrize("call", ["getsockname", "getpeername", "dup", "listen", "accept"])
-def test_nothing_works_any_more(inet, call):
-    """close(2): EBADF from every call on a closed socket."""
+EVERY_CALL: dict[str, Callable[[Any, Any], Any]] = {
+    "accept": lambda net, sock: sock.accept(),
+    "bind": lambda net, sock: sock.bind(("127.0.0.1", 0)),
+    "connect": lambda net, sock: sock.connect(("127.0.0.1", 9)),
+    "dup": lambda net, sock: sock.dup(),
+    "get_inheritable": lambda net, sock: sock.get_inheritable(),
+    "getpeername": lambda net, sock: sock.getpeername(),
+    "getsockname": lambda net, sock: sock.getsockname(),
+    "getsockopt": lambda net, sock: sock.getsockopt(net.SOL_SOCKET, net.SO_TYPE),
+    "getsockopt of SO_ERROR": lambda net, sock: sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR),
+    "getsockopt of SO_REUSEADDR": lambda net, sock: sock.getsockopt(net.SOL_SOCKET, net.SO_REUSEADDR),
+    "getsockopt of SO_LINGER": lambda net, sock: sock.getsockopt(net.SOL_SOCKET, net.SO_LINGER, 8),
+    "listen": lambda net, sock: sock.listen(),
+    "recv": lambda net, sock: sock.recv(1),
+    "recv with MSG_DONTWAIT": lambda net, sock: sock.recv(1, net.MSG_DONTWAIT),
+    "recv with MSG_OOB": lambda net, sock: sock.recv(1, net.MSG_OOB),
+    "recv with MSG_PEEK": lambda net, sock: sock.recv(1, net.MSG_PEEK),
+    "recv with MSG_WAITALL": lambda net, sock: sock.recv(1, net.MSG_WAITALL),
+    "recv_into": lambda net, sock: sock.recv_into(bytearray(1)),
+    "recvfrom": lambda net, sock: sock.recvfrom(1),
+    "recvfrom_into": lambda net, sock: sock.recvfrom_into(bytearray(1)),
+    "recvmsg": lambda net, sock: sock.recvmsg(1),
+    "recvmsg_into": lambda net, sock: sock.recvmsg_into([bytearray(1)]),
+    "recv_fds": lambda net, sock: net.recv_fds(sock, 1, 1),
+    "send": lambda net, sock: sock.send(b"x"),
+    "send of nothing": lambda net, sock: sock.send(b""),
+    "send with MSG_DONTWAIT": lambda net, sock: sock.send(b"x", net.MSG_DONTWAIT),
+    "sendall": lambda net, sock: sock.sendall(b"x"),
+    "sendall of 5 MiB": lambda net, sock: sock.sendall(bytes(5 << 20)),
+    "send_fds": lambda net, sock: net.send_fds(sock, [b"x"], [0]),
+    "sendmsg": lambda net, sock: sock.sendmsg([b"x"]),
+    "sendto": lambda net, sock: sock.sendto(b"x", ("127.0.0.1", 9)),
+    "set_inheritable": lambda net, sock: sock.set_inheritable(False),
+    "set_inheritable of True": lambda net, sock: sock.set_inheritable(True),
+    "setblocking": lambda net, sock: sock.setblocking(False),
+    "setblocking of True": lambda net, sock: sock.setblocking(True),
+    "setsockopt": lambda net, sock: sock.setsockopt(net.SOL_SOCKET, net.SO_SNDBUF, 9999),
+    "setsockopt of SO_LINGER": lambda net, sock: sock.setsockopt(net.SOL_SOCKET, net.SO_LINGER, bytes(8)),
+    "setsockopt of SO_REUSEADDR": lambda net, sock: sock.setsockopt(net.SOL_SOCKET, net.SO_REUSEADDR, 1),
+    "settimeout": lambda net, sock: sock.settimeout(1.5),
+    "settimeout of 0": lambda net, sock: sock.settimeout(0),
+    "settimeout of None": lambda net, sock: sock.settimeout(None),
+    "shutdown": lambda net, sock: sock.shutdown(net.SHUT_RDWR),
+}
+"""Every method that asks the system something."""
+
+
+@pytest.mark.parametrize("mode", [None, 2.5, 0.0])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+@pytest.mark.parametrize("call", EVERY_CALL)
+def test_nothing_works_any_more(net, inet, call, kind, mode):
+    """close(2): EBADF from every call on a closed socket, whether it blocked, had a time-out or did not block."""
+    sock = getattr(inet, kind)()
+    sock.settimeout(mode)
+    sock.close()
+    assert errno_of(EVERY_CALL[call], net, sock) == errno.EBADF
+
+
+@names("share", "ioctl")
+@pytest.mark.parametrize("call", ["share", "ioctl"])
+def test_nor_does_what_windows_adds(inet, call):
+    """close(2): EBADF, also from the methods that sockets have on Windows alone."""
     sock = inet.tcp()
     sock.close()
-    assert errno_of(getattr(sock, call)) == errno.EBADF
+    arguments = (os.getpid(),) if call == "share" else (inet.net.SIO_KEEPALIVE_VALS, (0, 0, 0))
+    assert errno_of(getattr(sock, call), *arguments) == errno.EBADF
+
+
+def test_what_can_still_be_asked(net, inet):
+    """close(): what the object itself knows it still tells: no system call is made (CPython)."""
+    sock = inet.tcp()
+    sock.settimeout(2.5)
+    sock.close()
+    assert (sock.family, sock.type, sock.fileno()) == (net.AF_INET, net.SOCK_STREAM, -1)
+    assert (sock.gettimeout(), sock.timeout, sock.getblocking()) == (2.5, 2.5, True)
+    assert sock.recv(0) == b""
+    assert sock.recv_into(bytearray()) == 0
+    assert sock.detach() == -1
 
 
 @pytest.mark.needs("wake")

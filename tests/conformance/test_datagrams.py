@@ -58,6 +58,17 @@ def test_a_long_datagram_is_cut(two):
     assert other.recv(100) == b"next"
 
 
+def test_asking_for_nothing(two):
+    """recv() of no bytes, and recv_into() without room, take no datagram, and wait for none (CPython)."""
+    one, other = two
+    assert other.recv(0) == b""
+    one.sendto(b"abc", other.getsockname())
+    assert select.select([other], [], [], PATIENCE)[0]
+    assert other.recv(0) == b""
+    assert other.recv_into(bytearray()) == 0
+    assert other.recv(10) == b"abc"
+
+
 def test_recvfrom_cuts_a_long_datagram(two):
     """recvfrom(2): a datagram that does not fit is cut, and its sender is told."""
     one, other = two

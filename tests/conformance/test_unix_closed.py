@@ -46,6 +46,16 @@ def test_messages_of_a_closed_one(closed: Any, net: Any, unix: Any) -> None:
         assert errno_of(call, *arguments) == errno.EBADF, call
 
 
+def test_modes_of_a_closed_one(closed: Any) -> None:
+    """fcntl(2) and ioctl(2): EBADF for a closed socket."""
+    for value in (None, 0, 1.5):
+        assert errno_of(closed.settimeout, value) == errno.EBADF
+    for flag in (False, True):
+        assert errno_of(closed.setblocking, flag) == errno.EBADF
+        assert errno_of(closed.set_inheritable, flag) == errno.EBADF
+    assert errno_of(closed.get_inheritable) == errno.EBADF
+
+
 def test_the_end_has_no_sender(unix: Any) -> None:
     """recvmsg(2) and recvmsg_into(2) name the peer beside bytes, and nobody at the end of the stream (Linux)."""
     listener = unix.listener()

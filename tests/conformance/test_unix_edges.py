@@ -256,6 +256,31 @@ def test_a_reset_is_told_to_each_half(unix):
     assert errno_of(made.client.recv, 1) == errno.ECONNRESET
 
 
+@pytest.mark.parametrize("call", ["recv", "recvmsg"])
+def test_a_reset_is_told_once(unix, call):
+    """recv(2): when the peer has closed with data unread it is ECONNRESET once, and then the end; send is EPIPE."""
+    made = unix.connection()
+    made.client.send(b"unread")
+    made.server.close()
+    assert errno_of(getattr(made.client, call), 1) == errno.ECONNRESET
+    got = getattr(made.client, call)(1)
+    assert (got if call == "recv" else got[0]) == b""
+    assert errno_of(made.client.send, b"x") == errno.EPIPE
+    assert errno_of(made.client.sendmsg, [b"x"]) == errno.EPIPE
+    assert made.client.recv(1) == b""
+
+
+def test_a_reset_can_be_asked_for(unix):
+    """socket(7): when the peer has closed with data unread SO_ERROR is ECONNRESET once, and recv is at the end then."""
+    made = unix.connection()
+    made.client.send(b"unread")
+    made.server.close()
+    assert readable(made.client)
+    assert made.client.getsockopt(unix.net.SOL_SOCKET, unix.net.SO_ERROR) == errno.ECONNRESET
+    assert made.client.getsockopt(unix.net.SOL_SOCKET, unix.net.SO_ERROR) == 0
+    assert made.client.recv(1) == b""
+
+
 def test_the_senders_buffer_is_the_measure(unix):
     """socket(7): the sender's SO_SNDBUF alone says how much fits before send is EAGAIN: at most twice it."""
     counts = []

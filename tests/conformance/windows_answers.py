@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import select
 import socket as stdlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +20,7 @@ WSAEACCES = 10013
 WSAEINVAL = 10022
 WSAEMSGSIZE = 10040
 WSAEADDRNOTAVAIL = 10049
+WSAECONNABORTED = 10053
 WSAECONNRESET = 10054
 
 _BOOLEANS = {
@@ -29,11 +33,15 @@ _BOOLEANS = {
 """Options whose value came back as one byte since Windows Vista (Cygwin's `socket_inet.cc`, `socket2`)."""
 
 
+_DATA = ("recv", "recv_into", "recvfrom", "recvfrom_into")
 NAMES = (
-    *("getsockname", "bind", "connect", "connect_ex", "getsockopt"),
-    *("recv", "recv_into", "recvfrom", "recvfrom_into"),
+    *("getsockname", "getpeername", "bind", "connect", "connect_ex", "getsockopt", "shutdown"),
+    *("send", "sendall", *_DATA),
 )
 """The calls that are answered."""
+
+_BELOW = {"send": ("send_vector",), "recv": ("receive_vector",), "getpeername": ("is_aborted",)}
+"""Entries of the table that have no method's name, by the one they go with."""
 
 
 def understood() -> set[str]:
@@ -57,6 +65,9 @@ class Answers:
         self.table = table
         self.real = dict(vars(table))
         self.reset: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+        self.gone: dict[int, int] = {}
+        """Streams whose connection has failed, by the kernel's number of them, which duplicates share: the code that
+        each recv and send of them gives from then on."""
 
     def is_inet(self, sock: Any) -> bool:
         """Unix sockets are none of this module's business."""
@@ -72,6 +83,72 @@ class Answers:
         if self.is_inet(sock) and name[1] == 0:
             raise failure(WSAEINVAL)
         return name
+
+    def is_stream(self, sock: Any) -> bool:
+        """Whether it is an open Internet stream."""
+        is_open = self.real["fileno"](sock) >= 0
+        return is_open and self.is_inet(sock) and self.real["type"](sock) & 0xF == stdlib.SOCK_STREAM
+
+    def known(self, sock: Any) -> int:
+        """The kernel's number of a stream."""
+        return os.fstat(self.real["fileno"](sock)).st_ino
+
+    def is_aborted(self, sock: Any) -> bool:
+        """A reset, told or not: AFD's own word for it, which is looked at and never taken."""
+        if self.known(sock) in self.gone:
+            return True
+        poll = select.poll()
+        poll.register(self.real["fileno"](sock), 0)
+        return self.is_stream(sock) and any(told & select.POLLERR for _, told in poll.poll(0))
+
+    def getpeername(self, sock: Any) -> Any:
+        """The peer has a name as long as the socket is open (seen under Wine)."""
+        try:
+            return self.real["getpeername"](sock)
+        except OSError:
+            if self.real["fileno"](sock) >= 0 and self.is_aborted(sock):
+                return "127.0.0.1", 9
+            raise
+
+    def shutdown(self, sock: Any, how: int) -> None:
+        """Nothing is said of a connection that was reset (seen under Wine)."""
+        try:
+            self.real["shutdown"](sock, how)
+        except OSError:
+            if self.real["fileno"](sock) < 0 or not self.is_aborted(sock):
+                raise
+
+    def streaming(self, name: str) -> Callable[..., Any]:
+        """A call that moves a stream's data: WSAECONNRESET after a reset, WSAECONNABORTED where this host has ended
+        it, and that every time (the documentation of recv and send)."""
+        real = self.real[name]
+
+        def move(sock: Any, *arguments: Any) -> Any:
+            if not self.is_stream(sock):
+                return real(sock, *arguments)
+            known = self.known(sock)
+            if known in self.gone:
+                raise failure(self.gone[known])
+            try:
+                return real(sock, *arguments)
+            except OSError as error:
+                if error.errno == errno.ECONNRESET:
+                    self.gone[known] = WSAECONNRESET
+                elif error.errno == errno.EPIPE and self.is_unconnected(sock) and self.was_connected(sock):
+                    self.gone[known] = WSAECONNABORTED
+                else:
+                    raise
+                raise failure(self.gone[known]) from None
+
+        move.__name__ = getattr(real, "__name__", name)
+        return move
+
+    def was_connected(self, sock: Any) -> bool:
+        """Whether a stream without a peer has had one: its end is at hand."""
+        try:
+            return self.real["recv"](sock, 1, stdlib.MSG_PEEK | stdlib.MSG_DONTWAIT) == b""
+        except OSError:
+            return False
 
     def bind(self, sock: Any, address: Any) -> None:
         """A port whose owner is exclusive: WSAEACCES (the documentation of SO_EXCLUSIVEADDRUSE)."""
@@ -95,17 +172,32 @@ class Answers:
         return int(self.real["connect_ex"](sock, address))
 
     def getsockopt(self, sock: Any, level: int, option: int, *length: int) -> Any:
-        """A BOOL is one byte, however much room there was."""
+        """A BOOL is one byte, however much room there was; SO_ERROR tells of no reset (seen under Wine)."""
+        if (level, option) == (stdlib.SOL_SOCKET, stdlib.SO_ERROR) and self.is_stream(sock):
+            if self.known(sock) in self.gone:
+                return bytes(4) if length else 0
+            number = self.real["getsockopt"](sock, level, option)
+            if number == errno.ECONNRESET:
+                self.gone[self.known(sock)], number = WSAECONNRESET, 0
+            return number.to_bytes(4, sys.byteorder) if length else number
         value = self.real["getsockopt"](sock, level, option, *length)
         return value[:1] if length and (level, option) in _BOOLEANS else value
 
     def is_unconnected(self, sock: Any) -> bool:
-        """Whether a datagram socket has no peer."""
+        """Whether a socket has no peer."""
         try:
             self.real["getpeername"](sock)
         except OSError:
             return True
         return False
+
+    def of(self, name: str) -> Callable[..., Any]:
+        """What answers for that entry of the table."""
+        if name in _DATA:
+            return self.receiving(name)
+        if name in ("send", "sendall"):
+            return self.streaming(name)
+        return getattr(self, name)  # type: ignore[no-any-return]
 
     def receiving(self, name: str) -> Callable[..., Any]:
         """One of the four: an ICMP error of the past, once, and an error for a datagram that does not fit.
@@ -113,7 +205,7 @@ class Answers:
         The buffer is filled all the same (the documentation of recv, recvfrom and SIO_UDP_CONNRESET).
         """
         into = name.endswith("_into")
-        real = self.real[name]
+        real = self.streaming(name)
 
         def receive(sock: Any, what: Any, *rest: Any) -> Any:
             if self.real["fileno"](sock) < 0 or not self.is_datagram(sock):
@@ -143,8 +235,11 @@ def given(names: Iterable[str] | None = None) -> Iterator[None]:
     answers = Answers(calls)
     try:
         for name in understood() if names is None else names:
-            made = answers.receiving(name) if name.startswith("recv") else getattr(answers, name)
-            setattr(calls, name, made)
+            for below in _BELOW.get(name, ()):
+                if below in answers.real:
+                    made = answers.is_aborted if below == "is_aborted" else answers.streaming(below)
+                    setattr(calls, below, made)
+            setattr(calls, name, answers.of(name))
         yield
     finally:
         vars(calls).update(answers.real)

@@ -385,11 +385,14 @@ def test_an_empty_datagram(made: Made) -> None:
 
 
 def test_room_for_nothing(made: Made) -> None:
-    """recv(0) takes a datagram all the same."""
+    """recv(0) and recv_into without room ask nobody, as in CPython; recvfrom(0) takes a datagram."""
     one, other = made.datagram(), made.datagram()
+    assert one.recv(0) == b""
     other.sendto(b"abc", one.getsockname())
     other.sendto(b"next", one.getsockname())
-    assert one.recv(0) == b""
+    assert one.recv(0, PEEK) == b""
+    assert one.recv_into(bytearray()) == 0
+    assert one.recvfrom(0) == (b"", other.getsockname())
     assert one.recv(9) == b"next"
 
 

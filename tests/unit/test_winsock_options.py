@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import samesock
 from samesock._errors import number_of
+from samesock._told_streams import told
 from samesock.unix import choosing
 from samesock.winsock import messages, options
 from samesock.winsock.calls import calls
@@ -165,7 +166,9 @@ def test_the_pending_error_is_an_errno(system: System, sock: Any) -> None:
     for code, name in ((0, None), (10061, "ECONNREFUSED"), (10060, "ETIMEDOUT"), (10054, "ECONNRESET")):
         system.values[SOL, options.SO_ERROR] = struct.pack("=i", code)
         wanted = getattr(errno, name) if name else 0
+        told.discard(sock)
         assert sock.getsockopt(SOL, options.SO_ERROR) == wanted
+        told.discard(sock)
         assert sock.getsockopt(SOL, options.SO_ERROR, 4) == struct.pack("=i", wanted)
 
 

@@ -6,6 +6,7 @@ Pure. What must never be put here: what a number means.
 from __future__ import annotations
 
 import _socket
+import operator
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -34,11 +35,13 @@ def things_in(ancillary: Any) -> list[int]:
 
 _CMSG_HEADER = 16 if sys.maxsize > 2**32 else 12
 _INT_SIZE = 4
+_LONGEST = 2**31 - 1
 
 
 def room_for(ancbufsize: int) -> int:
     """How many descriptors fit into a buffer of `CMSG_LEN(n * 4)` or `CMSG_SPACE(n * 4)` bytes."""
-    if ancbufsize < 0:
+    ancbufsize = operator.index(ancbufsize)
+    if not 0 <= ancbufsize <= _LONGEST:
         raise ValueError("invalid ancillary data buffer length")
     return max(0, ancbufsize - _CMSG_HEADER) // _INT_SIZE
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
-from samesock import _message_arguments, _waking
+from samesock import _call_arguments, _message_arguments, _waking
 from samesock._address import unix_path
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
@@ -156,11 +156,14 @@ class Methods:
             return calls.bind(self, address)
         return end.bind(self, address)
 
-    def listen(self: Any, backlog: int | None = None, /) -> None:
+    def listen(self: Any, /, *backlog: int) -> None:
         end = _end_of(ref(self))
         if end is None:
-            return calls.listen(self) if backlog is None else calls.listen(self, backlog)
-        return end.listen(self, max(0, min(_socket.SOMAXCONN, 128) if backlog is None else backlog))
+            return calls.listen(self, *backlog)
+        if len(backlog) > 1:
+            raise TypeError(f"listen() takes at most 1 argument ({len(backlog)} given)")
+        most = _call_arguments.number(backlog[0]) if backlog else min(_socket.SOMAXCONN, 128)
+        return end.listen(self, max(0, most))
 
     def accept(self: Any) -> tuple[_stdlib.socket, Any]:
         end = _end_of(ref(self))
@@ -210,7 +213,7 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.shutdown(self, how)
-        return end.shutdown(self, how)
+        return end.shutdown(self, _call_arguments.number(how))
 
     def getsockname(self: Any) -> Any:
         end = _end_of(ref(self))
@@ -224,26 +227,38 @@ class Methods:
         end = _end_of(ref(self))
         if end is None:
             return calls.setsockopt(self, level, option, *value)
+        level, option = _call_arguments.number(level), _call_arguments.number(option)
+        if not value:
+            raise TypeError("setsockopt() takes at least 3 arguments (2 given)")
         return end.setsockopt(self, level, option, *value)
 
     def getsockopt(self: Any, level: int, option: int, *length: int) -> Any:
         end = _end_of(ref(self))
         if end is None:
             return calls.getsockopt(self, level, option, *length)
-        return end.getsockopt(self, level, option, *length)
+        level, option = _call_arguments.number(level), _call_arguments.number(option)
+        return end.getsockopt(self, level, option, *map(_call_arguments.number, length))
 
     def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom(self, size, flags)
-        data = calls.recv(self, size, flags)
+        try:
+            data = calls.recv(self, size, flags)
+        except (TypeError, ValueError):
+            _call_arguments.size(size, "recvfrom")
+            raise
         return data, sender_of(self, end) if data else None
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         end = _end_of(ref(self))
         if end is None:
             return calls.recvfrom_into(self, buffer, nbytes, flags)
-        count = calls.recv_into(self, buffer, nbytes, flags)
+        try:
+            count = calls.recv_into(self, buffer, nbytes, flags)
+        except (TypeError, ValueError):
+            _call_arguments.room(buffer, nbytes, "recvfrom_into")
+            raise
         return count, sender_of(self, end) if count else None
 
     def sendto(self: Any, data: Any, *where: Any) -> int:
@@ -253,6 +268,8 @@ class Methods:
         if len(where) not in (1, 2):
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(where)} given)")
         _message_arguments.bytes_of(data)
+        if len(where) == 2:
+            _call_arguments.number(where[0])
         unix_path(where[-1])
         try:
             end.getpeername(self)
@@ -343,6 +360,7 @@ def _scatter(data: bytes, views: list[memoryview]) -> int:
 
 def send_message(sock: Any, end: End, buffers: Any, things: Any, flags: int) -> int:
     """sendmsg with descriptors, each a number or an object with fileno()."""
+    flags = _call_arguments.number(flags)
     views = _message_arguments.require_few(_message_arguments.readable(buffers), "sendmsg")
     data = b"".join(views)
     if not things:
@@ -367,8 +385,8 @@ def _passage_of(sock: Any, end: End) -> Passage | None:
 
 def receive_message(sock: Any, end: End, size: int, most: int, flags: int) -> tuple[bytes, list[int], int]:
     """recvmsg with at most `most` descriptors, ready to use."""
-    if size < 0:
-        raise ValueError("negative buffer size in recvmsg()")
+    size = _call_arguments.size(size, "recvmsg", "negative buffer size in {}()")
+    flags = _call_arguments.number(flags)
     passage = _passage_of(sock, end)
     if passage is None:
         if calls.type(sock) == _socket.SOCK_STREAM:

@@ -6,11 +6,12 @@ underneath is Winsock's there. What must never be put here: what a call does.
 
 from __future__ import annotations
 
+import _socket
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from samesock import _waking
+from samesock import _told_streams, _waking
 from samesock._errors import error, is_told, named_error
 from samesock.unix import choosing
 from samesock.unix.calls import calls
@@ -20,6 +21,7 @@ _Result = TypeVar("_Result")
 _SHUT_DOWN: Final = 10058
 """WSAESHUTDOWN: Winsock's answer after one's own shutdown, where BSD's is the end of the stream, or EPIPE."""
 _CANCELLED: Final = 995
+_RESET: Final = (10053, 10054)  # WSAECONNABORTED, WSAECONNRESET
 _RECEIVING: Final = "receiving from a Unix socket"
 _SENDING: Final = "sending over a Unix socket"
 
@@ -32,8 +34,13 @@ def receiving(sock: Any, nothing: _Result, function: Callable[..., _Result], *ar
     try:
         return function(*arguments)
     except OSError as failure:
-        if getattr(failure, "winerror", None) == _SHUT_DOWN or _woken_here(sock):
+        code: int | None = getattr(failure, "winerror", None)
+        if code == _SHUT_DOWN or _woken_here(sock):
             return nothing
+        if code in _RESET and _is_stream(sock):
+            if not _told_streams.is_news(sock):
+                return nothing  # Winsock says it for ever
+            raise named_error("ECONNRESET", _RECEIVING, code=code) from None
         raise _told(sock, failure, _RECEIVING) from None
     finally:
         _waking.readers[me] = outer
@@ -50,6 +57,9 @@ def sending(sock: Any, function: Callable[..., _Result], *arguments: Any) -> _Re
     except OSError as failure:
         if _woken_here(sock):
             raise named_error("EPIPE", _SENDING) from None
+        code: int | None = getattr(failure, "winerror", None)
+        if code in _RESET and _is_stream(sock):
+            raise named_error("EPIPE", _SENDING, code=code) from None
         raise _told(sock, failure, _SENDING) from None
     finally:
         _waking.writers[me] = outer
@@ -62,6 +72,12 @@ def check(sock: Any, number: int) -> None:
     if calls.fileno(sock) != number:
         raise named_error("EBADF", "using a Unix socket that was closed meanwhile")
     _waking.check(sock, "using a Unix socket")
+
+
+def _is_stream(sock: Any) -> bool:
+    """Whether the connection's error is the kernel's; one that keeps messages apart has its own ways to end."""
+    ended = bool(_waking.ended) and bool(_waking.ended.get(sock))
+    return not ended and calls.type(sock) == _socket.SOCK_STREAM
 
 
 def _woken_here(sock: Any) -> bool:

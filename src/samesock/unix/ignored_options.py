@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import Final
 
-from samesock import _errors
+from samesock import _errors, _message_arguments
 
 IGNORED: Final = frozenset({_socket.SO_REUSEADDR, _socket.SO_KEEPALIVE})
 """Winsock answers WSAENOPROTOOPT to SO_KEEPALIVE of a Unix socket, and takes SO_REUSEADDR only to let bind
@@ -41,10 +41,9 @@ def switched(*value: object) -> int:
 def lingering(*value: object) -> tuple[int, int]:
     """What setsockopt makes of SO_LINGER's value: whether, and for how many seconds. Winsock has two shorts where
     POSIX has two ints; either is taken where the system is Winsock."""
-    try:
-        given = bytes(memoryview(value[0]))  # type: ignore[arg-type]
-    except (TypeError, IndexError):
-        given = b""
+    given = b""
+    if len(value) == 1 and not isinstance(value[0], int):
+        given = _message_arguments.bytes_of(value[0]).tobytes()
     form = "=ii" if len(given) >= 8 else "=HH"
     if len(value) != 1 or len(given) < 4 or (form == "=HH" and not _SHORTS):
         raise _errors.named_error("EINVAL", "setting SO_LINGER; its value is two ints")

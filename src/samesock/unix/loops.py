@@ -55,9 +55,10 @@ class LoopMethods:
         return calls.fileno(self)
 
     def setblocking(self: Any, flag: Any, /) -> None:
-        prepare_running()
-        calls.settimeout(self, None if flag else 0.0)
+        LoopMethods.settimeout(self, None if flag else 0.0)
 
     def settimeout(self: Any, value: Any, /) -> None:
         prepare_running()
+        if calls.fileno(self) < 0:  # Winsock would say ENOTSOCK
+            raise named_error("EBADF", "setting the time-out of a closed socket")
         calls.settimeout(self, value)

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from weakref import ref
 
-from samesock import _message_arguments
+from samesock import _call_arguments, _message_arguments
 from samesock._errors import named_error
 from samesock.unix import endable, ends
-from samesock.unix.ancillary import things_in
+from samesock.unix.ancillary import room_for, things_in
 from samesock.unix.calls import calls
 from samesock.unix.loops import LoopMethods
 
@@ -58,35 +58,19 @@ def _end(sock: Any) -> MessageEnd:
 
 
 def _received(sock: Any, flags: int) -> Message:
+    flags = _call_arguments.number(flags)
     return endable.receiving(sock, _NOTHING, _end(sock).receive_message, sock, flags)
 
 
 def _sent(sock: Any, data: bytes, flags: int, address: object) -> None:
+    flags = _call_arguments.number(flags)
     endable.sending(sock, _end(sock).send_message, sock, data, flags, address)
 
 
 def _whole(data: Any) -> bytes:
     if type(data) is bytes:
         return data
-    with memoryview(data) as view:
-        return view.tobytes()
-
-
-def _room(size: int, name: str) -> int:
-    if size < 0:
-        raise ValueError(f"negative buffersize in {name}")
-    return size
-
-
-def _into(buffer: Any, nbytes: int, name: str) -> memoryview:
-    view = memoryview(buffer).cast("B")
-    if view.readonly:
-        raise TypeError(
-            f"{name}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}"
-        )
-    if _room(nbytes, name) > len(view):
-        raise ValueError("nbytes is greater than the length of the buffer")
-    return view[:nbytes] if nbytes else view
+    return _message_arguments.bytes_of(data).tobytes()
 
 
 def _store(message: Message, view: memoryview, flags: int) -> int:
@@ -113,6 +97,8 @@ class WholeMessageMethods(LoopMethods):
         if len(where) not in (1, 2):
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(where)} given)")
         message = _whole(data)
+        if where[-1] is None:  # which is no address here, and the connection's for sendmsg
+            raise TypeError("a bytes-like object is required, not 'NoneType'")
         _sent(self, message, where[0] if len(where) == 2 else 0, where[-1])
         return len(message)
 
@@ -126,29 +112,29 @@ class WholeMessageMethods(LoopMethods):
         return len(message)
 
     def recv(self: Any, size: int, flags: int = 0, /) -> bytes:
-        if not _room(size, "recv"):
+        if not _call_arguments.size(size, "recv"):
             return b""  # C asks nobody for no bytes
         return _received(self, flags).data[:size]
 
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        view = _into(buffer, nbytes, "recv_into")
+        view = _call_arguments.room(buffer, nbytes, "recv_into")
         return _store(_received(self, flags), view, flags) if len(view) else 0
 
     def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
-        _room(size, "recvfrom")
+        _call_arguments.size(size, "recvfrom")
         message = _received(self, flags)
         return message.data[:size], message.sender
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        view = _into(buffer, nbytes, "recvfrom_into")
+        view = _call_arguments.room(buffer, nbytes, "recvfrom_into")
         message = _received(self, flags)
         return _store(message, view, flags), message.sender
 
     def recvmsg(
         self: Any, size: int, ancillary_size: int = 0, flags: int = 0, /
     ) -> tuple[bytes, list[Any], int, Any]:
-        if _room(size, "recvmsg()") and ancillary_size < 0:
-            raise ValueError("invalid ancillary data buffer length")
+        _call_arguments.size(size, "recvmsg", "negative buffer size in {}()")
+        room_for(ancillary_size)
         message = _received(self, flags)
         cut = MSG_TRUNC if len(message.data) > size else 0
         return message.data[:size], [], message.flags | cut, message.sender
@@ -156,8 +142,7 @@ class WholeMessageMethods(LoopMethods):
     def recvmsg_into(
         self: Any, buffers: Iterable[Any], ancillary_size: int = 0, flags: int = 0, /
     ) -> tuple[int, list[Any], int, Any]:
-        if ancillary_size < 0:
-            raise ValueError("invalid ancillary data buffer length")
+        room_for(ancillary_size)
         views = _message_arguments.require_few(_message_arguments.writable(buffers), "recvmsg_into")
         message = _received(self, flags)
         rest = memoryview(message.data)

@@ -13,10 +13,11 @@ import socket as _stdlib
 from typing import Any
 from weakref import ref
 
-from samesock import _errors
+from samesock import _call_arguments, _errors
+from samesock._told_streams import share
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, accepted_as
-from samesock.winsock import adopting, binding, connecting
+from samesock.winsock import adopting, binding, connecting, stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import WSAECONNRESET, WSAEINVAL, check_open, code_of, is_unbound, told
@@ -47,10 +48,10 @@ class AddressMethods:
         except OSError as error:
             raise binding.refused(self, address, error) from None
 
-    def listen(self: Any, backlog: int | None = None, /) -> None:
+    def listen(self: Any, /, *backlog: int) -> None:
         if _end_of(ref(self)) is not None:
-            return Methods.listen(self, backlog)
-        size = () if backlog is None else (backlog,)
+            return Methods.listen(self, *backlog)
+        size = tuple(map(_call_arguments.number, backlog))  # C's long has other words for one too great
         try:
             call(calls.listen, self, *size)
         except OSError as error:
@@ -80,13 +81,18 @@ class AddressMethods:
     def connect(self: Any, address: Any, /) -> None:
         if _end_of(ref(self)) is not None:
             return Methods.connect(self, address)
-        return connecting.connect(self, address)
+        try:
+            return connecting.connect(self, address)
+        except (TypeError, OverflowError) as error:
+            raise _of_method(error, "connect_ex()", "connect()") from None
 
     def connect_ex(self: Any, address: Any, /) -> int:
         if _end_of(ref(self)) is not None:
             return Methods.connect_ex(self, address)
         try:
             connecting.connect(self, address)
+        except (TypeError, OverflowError) as error:
+            raise _of_method(error, "connect()", "connect_ex()") from None
         except _socket.gaierror:
             raise  # no number of connect(2)'s, and an exception in the standard library, too
         except OSError as error:
@@ -97,7 +103,9 @@ class AddressMethods:
 
     def dup(self: Any) -> Any:
         check_open(self)
-        return _stdlib.socket.dup(self)
+        copy = _stdlib.socket.dup(self)
+        share(self, copy)
+        return copy
 
     def getsockname(self: Any) -> Any:
         if _end_of(ref(self)) is not None:
@@ -114,9 +122,18 @@ class AddressMethods:
             return Methods.getpeername(self)
         try:
             connecting.check_settled(self)  # Winsock names the peer of a connect that is still under way
-            return call(calls.getpeername, self)
+            name = call(calls.getpeername, self)
+            if stream_error.has_failed(self):
+                raise _errors.named_error("ENOTCONN", "the connection was reset")
+            return name
         except OSError as error:
             raise told(self, error, "asking for the peer's name") from None
+
+
+def _of_method(error: Exception, asked: str, called: str) -> Exception:
+    """C's exception for a wrong address, with the name of the method that the program has called: either of the two
+    asks C's of the other name, as its blocking mode has it."""
+    return type(error)(str(error).replace(asked, called))
 
 
 def _aborted() -> OSError:

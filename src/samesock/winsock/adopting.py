@@ -32,8 +32,19 @@ def retry(sock: Any, error: OSError, wanted: tuple[int, int, int], number: Any) 
         raise error
 
 
+def refused(error: OSError, number: Any) -> OSError:
+    """The exception for a number that cannot be duplicated as a socket."""
+    code = code_of(error)
+    if code != WSAENOTSOCK:
+        return error
+    name = "ENOTSOCK" if _is_open(number) else "EBADF"
+    return _errors.named_error(name, f"duplicating the socket of number {number}", code=code)
+
+
 def _is_open(number: int) -> bool:
-    """Whether the number is a descriptor of the C runtime's, or a handle."""
+    """Whether the number is a descriptor of the C runtime's, or a handle: -1 is that of the process itself."""
+    if number < 0:
+        return False
     try:
         os.fstat(number)
     except OSError:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found,unused-ignore]
 import _socket
+import operator
 import signal
 import time
 from _thread import get_ident
@@ -25,6 +26,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from samesock import _errors, _waking
+from samesock._call_arguments import LONGEST
 from samesock.backend import system
 from samesock.winsock import pending
 from samesock.winsock.calls import calls
@@ -168,12 +170,16 @@ def _takes_nothing(function: Callable[..., Any], arguments: Any) -> bool:
     """Whether C asks nobody, and so waits for nothing: for no bytes, or with arguments that it refuses."""
     name = _name(function)
     if name == "recv":
-        return bool(arguments[0] == 0)
+        size = arguments[0]
+        if size.__class__ is not int:
+            size = operator.index(size)
+        return not 0 < size <= LONGEST
     if name != "recv_into":
         return False
     try:
         room = memoryview(arguments[0])
-        return room.readonly or not room.nbytes or not room.contiguous or sum(arguments[1:2]) > room.nbytes
+        size = operator.index(arguments[1])
+        return room.readonly or not room.nbytes or not room.contiguous or size > room.nbytes
     except TypeError:
         return True
 

@@ -31,6 +31,7 @@ class Calls:
         self.setsockopt: Callable[..., None] = base.setsockopt
         self.gettimeout: Callable[..., float | None] = base.gettimeout
         self.settimeout: Callable[..., None] = base.settimeout
+        self.setblocking: Callable[..., None] = base.setblocking
         self.send: Callable[..., int] = base.send
         self.sendall: Callable[..., None] = base.sendall
         self.sendto: Callable[..., int] = base.sendto
@@ -66,15 +67,31 @@ class Calls:
         self.sharers_of_port = _sharers_of_port
         self.get_handle_inheritable: Any = getattr(os, "get_handle_inheritable", os.get_inheritable)
         self.protocol_of = protocol_of
-        # The other kernels do these three by themselves.
+        # The other kernels do these four by themselves.
         self.refuse_quickly: Callable[[int], None] = _refuse_quickly if is_winsock else _nothing
         self.report_unreachable: Callable[..., None] = _report_unreachable if is_winsock else _nothing
         self.ignore_expired: Callable[[int], None] = _ignore_expired if is_winsock else _nothing
+        self.is_aborted: Callable[[Any], bool] = _is_aborted if is_winsock else _never
         self.disconnect: Callable[..., None] = disconnect_winsock if is_winsock else _disconnect
 
 
 def _nothing(number: int, on: bool = False) -> None:
     """For what a kernel needs no asking for."""
+
+
+def _never(sock: Any) -> bool:  # noqa: ARG001
+    return False
+
+
+def _is_aborted(sock: Any) -> bool:
+    """Whether a stream's connection has ended by a reset, or in some other way than by its peer's word."""
+    from samesock.backend import _windows_wait
+    from samesock.ffi import afd
+
+    try:
+        return _windows_wait.wait_for(_socket.socket.fileno(sock), afd.AFD_POLL_ABORT, 0.0)
+    except _windows_wait.Refused:
+        return False
 
 
 def _refuse_quickly(number: int) -> None:

@@ -12,11 +12,15 @@ import _socket
 from typing import Any
 
 from samesock import _errors
+from samesock._told_streams import tell
+from samesock._told_streams import told as told_streams
+from samesock.winsock import stream_error
 from samesock.winsock.blocking import call, under_way
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
     WSAEADDRNOTAVAIL,
     WSAEINVAL,
+    WSAEISCONN,
     WSAEWOULDBLOCK,
     code_of,
     is_listening,
@@ -43,10 +47,12 @@ def connect(sock: Any, address: Any) -> None:
         call(calls.connect, sock, target)
     except TimeoutError as error:
         if error.errno is None:
+            told_streams.discard(sock)
             under_way.add(sock)  # the program has stopped waiting for it, and the system has not
         raise told(sock, error, f"connecting to {address!r}") from None
     except OSError as error:
         raise _failed(sock, address, error) from None
+    told_streams.discard(sock)
     if not is_stream:
         calls.report_unreachable(calls.fileno(sock), True)
 
@@ -93,6 +99,8 @@ def _look(sock: Any, address: Any) -> None:
     if not is_settled:
         raise _errors.named_error("EALREADY", tried, code=WSAEALREADY)
     under_way.discard(sock)
+    if code:
+        tell(sock)
     if code < _errors.WINSOCK:
         calls.connect_ex(
             sock, address
@@ -105,14 +113,20 @@ def _failed(sock: Any, address: Any, error: OSError) -> OSError:
     """The exception for a failed connect."""
     tried = f"connecting to {address!r}"
     code = code_of(error)
+    is_stream = calls.type(sock) == _socket.SOCK_STREAM
     if isinstance(error, BlockingIOError):
         under_way.add(sock)
+        told_streams.discard(sock)
         if code == WSAEWOULDBLOCK:
             return _errors.named_error("EINPROGRESS", tried, code=code)
     elif code == WSAEINVAL and is_listening(sock):
         return _errors.named_error("EISCONN", tried, code=code)
-    elif code == WSAEADDRNOTAVAIL and calls.type(sock) == _socket.SOCK_STREAM and _port(address) == 0:
+    elif code == WSAEADDRNOTAVAIL and is_stream and _port(address) == 0:
         return _errors.named_error("ECONNREFUSED", tried, code=code)  # nobody listens on port 0
+    elif code == WSAEISCONN and is_stream:
+        return stream_error.reconnecting(sock, tried) or told(sock, error, tried)
+    elif is_stream:
+        tell(sock)  # Wine's SO_ERROR keeps it
     return told(sock, error, tried)
 
 

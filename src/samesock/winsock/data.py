@@ -16,12 +16,11 @@ from _thread import get_ident
 from typing import Any
 from weakref import ref
 
-from samesock import _waking
+from samesock import _call_arguments, _message_arguments, _waking
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, sender_of
-from samesock.winsock import blocking, inside, receiving, sending
+from samesock.winsock import blocking, inside, receiving, sending, stream_error
 from samesock.winsock.calls import calls
-from samesock.winsock.failing import WSAESHUTDOWN, code_of, told
 from samesock.winsock.interrupting import interrupter
 
 _end_of = ends.by_reference.get
@@ -68,6 +67,9 @@ class DataMethods:
                     _settle(self)
         except OSError as error:
             return sending.again(self, error, data)
+        except TypeError:
+            _message_arguments.bytes_of(data)
+            raise
 
     @inside.writes
     def sendall(self: Any, data: Any, flags: int = 0, /) -> None:
@@ -84,15 +86,20 @@ class DataMethods:
                 if _unsettled:
                     _settle(self)
         except OSError as error:
+            if flags or calls.type(self) != _STREAM or len(data) > _BIG:
+                raise  # it has been told
             raise sending.failed(self, error) from None
+        except TypeError:
+            _message_arguments.bytes_of(data)
+            raise
 
     @inside.reads
     def recv(self: Any, size: int, flags: int = 0, /) -> bytes:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv(self, size, flags)
-        if size < 0:  # before the wait for something to receive
-            raise ValueError("negative buffersize in recv")
         try:
+            if size < 0:  # before the wait for something to receive
+                raise ValueError("negative buffersize in recv")
             if (
                 not (_unsettled or _marks)
                 and calls.gettimeout(self) is None
@@ -108,17 +115,20 @@ class DataMethods:
                         _settle(self)
             return blocking.read(calls.recv, self, size)  # type: ignore[no-any-return]
         except OSError as error:
-            if code_of(error) == WSAESHUTDOWN:
-                return b""  # after one's own SHUT_RD the stream has ended
-            raise told(self, error, "receiving") from None
+            if stream_error.is_end(self, error):
+                return b""
+            raise receiving.failed(self, error) from None
+        except TypeError:
+            _call_arguments.size(size, "recv")
+            raise
 
     @inside.reads
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv_into(self, buffer, nbytes, flags)
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
         try:
+            if nbytes < 0:
+                raise ValueError("negative buffersize in recv_into")
             if (
                 not (_unsettled or _marks)
                 and calls.gettimeout(self) is None
@@ -134,9 +144,12 @@ class DataMethods:
                         _settle(self)
             return blocking.read(calls.recv_into, self, buffer, nbytes)  # type: ignore[no-any-return]
         except OSError as error:
-            if code_of(error) == WSAESHUTDOWN:
+            if stream_error.is_end(self, error):
                 return 0
-            raise told(self, error, "receiving") from None
+            raise receiving.failed(self, error) from None
+        except TypeError:
+            _call_arguments.room(buffer, nbytes, "recv_into")
+            raise
 
     def recvfrom(self: Any, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
         if calls.type(self) != _STREAM:
@@ -144,16 +157,24 @@ class DataMethods:
                 return Methods.recvfrom(self, size, flags)
             return receiving.datagram(self, size, flags)
         end = _end_of(ref(self))
-        data = DataMethods.recv(self, size, flags)
+        try:
+            data = DataMethods.recv(self, size, flags)
+        except (TypeError, ValueError):
+            _call_arguments.size(size, "recvfrom")
+            raise
         return data, sender_of(self, end) if data and end is not None else None
 
     def recvfrom_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         if calls.type(self) != _STREAM:
             if _end_of(ref(self)) is not None:
                 return Methods.recvfrom_into(self, buffer, nbytes, flags)
-            return receiving.datagram_into(self, receiving.room_in(buffer, nbytes), flags)
+            return receiving.datagram_into(self, _call_arguments.room(buffer, nbytes, "recvfrom_into"), flags)
         end = _end_of(ref(self))
-        count = DataMethods.recv_into(self, buffer, nbytes, flags)
+        try:
+            count = DataMethods.recv_into(self, buffer, nbytes, flags)
+        except (TypeError, ValueError):
+            _call_arguments.room(buffer, nbytes, "recvfrom_into")
+            raise
         return count, sender_of(self, end) if count and end is not None else None
 
     def sendto(self: Any, data: Any, *where: Any) -> int:

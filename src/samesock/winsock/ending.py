@@ -6,19 +6,31 @@ What must never be put here: the frame around a call (`blocking`), and closing i
 from __future__ import annotations
 
 import _socket
+import sys
 import time
 from typing import Any, Final
 
-from samesock import _errors, _waking
+from samesock import _call_arguments, _errors, _waking
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.unix import ends
-from samesock.winsock import blocking
+from samesock.winsock import blocking, stream_error
 from samesock.winsock.calls import calls
-from samesock.winsock.failing import is_connected, is_listening
+from samesock.winsock.failing import (
+    WSAECONNABORTED,
+    WSAECONNRESET,
+    check_open,
+    code_of,
+    is_connected,
+    is_listening,
+)
 from samesock.winsock.interrupting import interrupter
 
 _END_SECONDS: Final = 0.2
 _PAUSE_SECONDS: Final = 0.001
+_PROACTOR: Final = "asyncio.proactor_events"
+"""It shuts each connection down before it closes it, and counts on no error for one that was reset: told of one it
+would leave the socket open. Nothing but the caller's module tells its call from a program's.
+"""
 
 
 def strike(sock: Any, tries: int) -> None:  # noqa: ARG001  (POSIX's tells first tries from later ones)
@@ -39,20 +51,29 @@ class EndingMethods:
         Raises `ENOTCONN` without a peer. As on Linux a listener can be shut down for reading: each accept then raises
         `EINVAL`.
         """
+        how = _call_arguments.number(how)
         if interrupter.signals_do_it:  # no Winsock underneath: its kernel ends the calls
-            blocking.plain(calls.shutdown, self, how)
+            _shut_stream(self, how, None)
             return
+        if how not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
+            check_open(self)
+            raise _errors.named_error("EINVAL", f"shutdown() of {how}, which is no direction")
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         end = ends.get(self)
         if stops_reading and is_listening(self):
             if end is not None:
                 end.shutdown(self, how, _leave_open)
             _waking.ended[self] = "EINVAL"
-        elif end is None and calls.type(self) != _socket.SOCK_STREAM and not is_connected(self):
+        elif (
+            calls.fileno(self) >= 0
+            and end is None
+            and calls.type(self) != _socket.SOCK_STREAM
+            and not is_connected(self)
+        ):
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
             if end is None:
-                _shut(self, how)
+                _shut_stream(self, how, sys._getframe(1).f_globals.get("__name__"))  # noqa: SLF001
             else:
                 end.shutdown(self, how, _shut)
             if not stops_reading:
@@ -63,6 +84,20 @@ class EndingMethods:
 
 def _leave_open(sock: Any, how: int) -> None:
     """Winsock refuses to shut a listener down; that it has ended is for each accept to say."""
+
+
+def _shut_stream(sock: Any, how: int, caller: str | None) -> None:
+    """shutdown of what is no Unix socket. Windows may say of a failed connection what recv says of it, or nothing."""
+    if not stream_error.has_failed(sock):
+        try:
+            _shut(sock, how)
+        except OSError as error:
+            if code_of(error) not in (WSAECONNABORTED, WSAECONNRESET):
+                raise
+        else:
+            return
+    if caller != _PROACTOR:
+        raise _errors.named_error("ENOTCONN", "shutdown() of a connection that was reset")
 
 
 def _shut(sock: Any, how: int) -> None:

@@ -52,12 +52,13 @@ def told(sock: Any, error: OSError, tried: str) -> OSError:
         return error
     if code in _CLOSED and calls.fileno(sock) < 0:
         return _errors.named_error("EBADF", tried, code=code)
-    if code == WSAETIMEDOUT and _has_a_time_of_the_systems(sock):
+    if code == WSAETIMEDOUT and has_time_of_the_systems(sock):
         return _errors.named_error("EWOULDBLOCK", tried, code=code)  # what BSD gives after SO_RCVTIMEO
     return _errors.retold(error, tried)
 
 
-def _has_a_time_of_the_systems(sock: Any) -> bool:
+def has_time_of_the_systems(sock: Any) -> bool:
+    """Whether SO_RCVTIMEO or SO_SNDTIMEO is set."""
     try:
         return any(calls.getsockopt(sock, SOL_SOCKET, option) for option in (SO_RCVTIMEO, SO_SNDTIMEO))
     except OSError:

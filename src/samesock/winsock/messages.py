@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from weakref import ref
 
-from samesock import _message_arguments
+from samesock import _call_arguments, _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock._errors import named_error
 from samesock.unix import dispatch, ends
-from samesock.winsock import beside, blocking, control, sending, sockaddr, waiting
+from samesock.winsock import beside, blocking, control, sending, sockaddr, stream_error, waiting
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import is_connected
 from samesock.winsock.interrupting import interrupter
@@ -38,7 +38,7 @@ _TRUNC: Final = int(_socket.MSG_TRUNC)
 _CTRUNC: Final = int(_socket.MSG_CTRUNC)
 _WAITALL: Final = int(_socket.MSG_WAITALL)
 
-_WSAEWOULDBLOCK, _WSAENOTCONN, _WSAESHUTDOWN = 10035, 10057, 10058
+_WSAEWOULDBLOCK, _WSAENOTCONN = 10035, 10057
 _ICMP_ERRORS: Final = (10054, 10052)  # WSAECONNRESET, WSAENETRESET
 
 
@@ -60,14 +60,15 @@ class MessageMethods:
         References: POSIX `sendmsg`; Winsock `WSASend`, `WSASendMsg`.
         """
         if ends.by_reference.get(ref(self)) is not None:
-            if ancdata or address is not None or not _is_stream(self):
+            if ancdata or ancdata is None or address is not None or not _is_stream(self):
                 return dispatch.MessageMethods.sendmsg(self, buffers, ancdata, flags, address)
             # Bytes alone are a send, which Ctrl+C and close(wake=True) end.
             views = _message_arguments.require_few(_message_arguments.readable(buffers), "sendmsg")
-            return sending.send(self, b"".join(views), operator.index(flags))
+            return sending.send(self, b"".join(views), _call_arguments.number(flags))
         views = _message_arguments.readable(buffers)
         messages = _message_arguments.control(ancdata)
-        flags = operator.index(flags)
+        if flags.__class__ is not int or flags:
+            flags = _call_arguments.number(flags)
         family, stream = int(calls.family(self)), _is_stream(self)
         # A connected stream has no use for an address, and refuses one of the wrong kind all the same.
         target = b"" if address is None else sockaddr.encode(family, address)
@@ -97,10 +98,9 @@ class MessageMethods:
         if ends.by_reference.get(ref(self)) is not None:
             method: Any = getattr(dispatch.MessageMethods, "recvmsg", None) or _refuse
             return method(self, bufsize, ancbufsize, flags)  # type: ignore[no-any-return]
-        size = operator.index(bufsize)
-        if size < 0:
-            raise ValueError("negative buffer size in recvmsg()")
-        data = bytearray(size)
+        if bufsize.__class__ is not int or not 0 <= bufsize <= _call_arguments.LONGEST:
+            bufsize = _call_arguments.size(bufsize, "recvmsg", "negative buffer size in {}()")
+        data = bytearray(bufsize)
         count, *rest = _received(self, [memoryview(data)], ancbufsize, flags, "recvmsg")
         return bytes(data[:count]), *rest
 
@@ -201,14 +201,21 @@ def _received(
 ) -> tuple[int, Any, int, Any]:
     """One message, or for a waiting stream with MSG_WAITALL as many pieces as fill the buffers."""
     room = operator.index(ancbufsize)
-    flags = operator.index(flags)
+    if flags.__class__ is not int or flags:
+        flags = _call_arguments.number(flags)
     if not 0 <= room <= 2**31 - 1:
         raise ValueError(f"invalid ancillary data buffer length in {name}()")
     wanted = sum(view.nbytes for view in views)
     _check_open(sock, f"{name}()")
     stream = _is_stream(sock)
     plain = flags & ~(_OURS | _WAITALL)
-    got = _taken(sock, stream, views, plain, flags)
+    try:
+        got = _taken(sock, stream, views, plain, flags)
+    except OSError as error:
+        # Here, and not where a later piece of MSG_WAITALL meets it: there it stays for the next call.
+        if not stream_error.is_end(sock, error):
+            raise (stream_error.received(sock, error, f"{name}()") if stream else None) or error from None
+        got = control.NOTHING
     count = got.size
     if stream and flags & _WAITALL and not flags & (_PEEK | MSG_DONTWAIT):
         count = _filled(sock, views, count, wanted, plain)
@@ -247,8 +254,6 @@ def _taken(sock: Any, stream: bool, views: list[memoryview], plain: int, flags: 
             return got
         except OSError as error:
             code = getattr(error, "winerror", None)
-            if code == _WSAESHUTDOWN:  # after one's own SHUT_RD: the end of the stream
-                return control.NOTHING
             if code not in _ICMP_ERRORS or stream:
                 raise
             # An ICMP error that some earlier datagram of this socket has caused.

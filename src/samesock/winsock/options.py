@@ -7,6 +7,7 @@ What must never be put here: options by meaning (`samesock.options`), BSD's mean
 
 from __future__ import annotations
 
+import _socket
 import functools
 import importlib
 import operator
@@ -18,7 +19,9 @@ from weakref import ref
 
 from samesock import _errors, _option_errors
 from samesock.unix import dispatch, ends
+from samesock.winsock import stream_error
 from samesock.winsock.calls import calls
+from samesock.winsock.failing import check_open
 
 # winsock2.h
 SOL_SOCKET: Final = 0xFFFF
@@ -61,6 +64,7 @@ class OptionMethods:
             value = (to_winsock(value[0]),)
         try:
             if binding is not None:
+                check_open(self)  # what is only remembered would ask nobody
                 getattr(binding, f"set_{kept}")(self, _switched(value[0]))
             else:
                 calls.setsockopt(self, level, option, *value)
@@ -80,11 +84,17 @@ class OptionMethods:
         References: POSIX `getsockopt`; Winsock `getsockopt`.
         """
         if ends.by_reference.get(ref(self)) is not None:
-            return dispatch.Methods.getsockopt(self, level, option, *length)
+            value = dispatch.Methods.getsockopt(self, level, option, *length)
+            if (level, option) == _ERROR and not length:
+                return stream_error.option(self, value)
+            return value
         wanted = operator.index(length[0]) if len(length) == 1 else 0
         if len(length) > 1 or not 0 <= wanted <= 1024:
             return calls.getsockopt(self, level, option, *length)  # C has the words for it
         raw = self._raw_option(level, option, wanted)
+        if (level, option) == _ERROR:
+            number = int.from_bytes(raw[:_INT], sys.byteorder)
+            raw = struct.pack("=i", stream_error.option(self, number)).ljust(len(raw), b"\0")
         return int.from_bytes(raw[:_INT], sys.byteorder, signed=True) if wanted == 0 else raw[:wanted]
 
     def _raw_option(self: Any, level: int, option: int, wanted: int) -> bytes:
@@ -105,6 +115,8 @@ class OptionMethods:
         return raw.ljust(_INT, b"\0")
 
 
+_ERROR: Final = (_socket.SOL_SOCKET, _socket.SO_ERROR)
+
 _KEPT: Final = {(SOL_SOCKET, SO_REUSEADDR): "reuse", (SOL_SOCKET, SO_EXCLUSIVEADDRUSE): "exclusive"}
 """What `binding` keeps, by the names of its functions there."""
 
@@ -123,7 +135,9 @@ def _bytes(value: Any) -> bytes | None:
 def _is_switch(value: tuple[Any, ...]) -> bool:
     if len(value) != 1:
         return False
-    return isinstance(value[0], int) or len(_bytes(value[0]) or b"") == _INT
+    if isinstance(value[0], int):
+        return -(2**31) <= value[0] < 2**31
+    return len(_bytes(value[0]) or b"") == _INT
 
 
 def _switched(value: Any) -> bool:

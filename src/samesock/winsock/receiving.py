@@ -14,9 +14,10 @@ import _socket
 from collections.abc import Callable
 from typing import Any
 
-from samesock import _errors
+from samesock import _call_arguments, _errors
+from samesock._call_arguments import LONGEST as LONGEST_SIZE
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
-from samesock.winsock import binding
+from samesock.winsock import binding, stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
@@ -25,6 +26,7 @@ from samesock.winsock.failing import (
     WSAENETRESET,
     WSAESHUTDOWN,
     WSAEWOULDBLOCK,
+    check_open,
     code_of,
     is_connected,
     is_unbound,
@@ -40,42 +42,31 @@ _ALL = _socket.MSG_WAITALL
 
 
 def recv(sock: Any, size: int, flags: int) -> bytes:
-    """recv() with flags, or of a datagram."""
+    """recv() with flags, or of a datagram. For no bytes nobody is asked, in CPython either."""
+    if size.__class__ is not int or not 0 < size <= LONGEST_SIZE:
+        size = _call_arguments.size(size, "recv")
+        if not size:
+            return b""
     if calls.type(sock) != _socket.SOCK_STREAM:
         return datagram(sock, size, flags)[0]
-    if size < 0:
-        raise ValueError("negative buffersize in recv")
     room = bytearray(size)
     return bytes(memoryview(room)[: _stream_into(sock, memoryview(room), flags)])
 
 
 def recv_into(sock: Any, buffer: Any, nbytes: int, flags: int) -> int:
-    """recv_into() with flags, or of a datagram."""
-    room = room_in(buffer, nbytes)
+    """recv_into() with flags, or of a datagram. Without room nobody is asked, in CPython either."""
+    room = _call_arguments.room(buffer, nbytes, "recv_into")
+    if not room:
+        return 0
     if calls.type(sock) != _socket.SOCK_STREAM:
         return datagram_into(sock, room, flags)[0]
     return _stream_into(sock, room, flags)
 
 
-def room_in(buffer: Any, nbytes: int) -> memoryview:
-    """The bytes of the buffer that may be filled, as recv_into counts them."""
-    room = memoryview(buffer).cast("B")
-    if room.readonly:
-        # Before a datagram is taken: it would be lost.
-        raise TypeError(
-            f"recv_into() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}"
-        )
-    if nbytes < 0:
-        raise ValueError("negative buffersize in recv_into")
-    if nbytes > len(room):
-        raise ValueError("nbytes is greater than the length of the buffer")
-    return room[: nbytes or None]
-
-
 def datagram(sock: Any, size: int, flags: int) -> tuple[bytes, Any]:
     """One datagram, cut to `size`, and its sender; with MSG_TRUNC whole, so that its length is the real one."""
-    if size < 0:
-        raise ValueError("negative buffersize in recvfrom")
+    if size.__class__ is not int or not 0 <= size <= LONGEST_SIZE:
+        size = _call_arguments.size(size, "recvfrom")
     room = bytearray(LONGEST)
     length, sender = _receive(sock, room, flags)
     kept = length if flags & _socket.MSG_TRUNC else min(length, size)
@@ -93,6 +84,8 @@ def datagram_into(sock: Any, room: memoryview, flags: int) -> tuple[int, Any]:
 
 def _receive(sock: Any, room: bytearray, flags: int) -> tuple[int, Any]:
     """One datagram. An error of an earlier one is told on a connected socket, and skipped on any other."""
+    if flags.__class__ is not int or flags:
+        flags = _call_arguments.number(flags)
     deadline = Deadline(sock)
     while True:
         try:
@@ -112,6 +105,7 @@ def _receive(sock: Any, room: bytearray, flags: int) -> tuple[int, Any]:
 
 def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
     """recv_into() of a stream with flags."""
+    flags = _call_arguments.number(flags)
     rest = flags & ~_OURS
     if flags & _socket.MSG_OOB and not call(is_urgent, sock):
         raise _errors.named_error("EINVAL", "receiving urgent data where there are none")  # Wine would wait
@@ -128,9 +122,14 @@ def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
             filled += more
     except OSError as error:
         # What has come is given out first, as the kernel does; the next call meets the error again.
-        if not filled and code_of(error) != WSAESHUTDOWN:
-            raise told(sock, error, "receiving") from None
+        if not filled and not stream_error.is_end(sock, error):
+            raise failed(sock, error) from None
     return filled
+
+
+def failed(sock: Any, error: OSError) -> OSError:
+    """The exception for a stream's recv that failed."""
+    return stream_error.received(sock, error, "receiving") or told(sock, error, "receiving")
 
 
 def _now_or_then(sock: Any, flags: int, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -142,6 +141,7 @@ def _now_or_then(sock: Any, flags: int, function: Callable[..., Any], *arguments
         if not call(readable, sock, 0):
             raise _errors.error(WSAEWOULDBLOCK, "receiving with MSG_DONTWAIT")
         return call(function, sock, *arguments)
+    check_open(sock)
     twin = calls.twin(sock)
     try:
         return call(function, twin, *arguments)

@@ -11,7 +11,7 @@ import _socket
 from socket import AddressFamily, SocketKind
 from typing import Any, NamedTuple
 
-from samesock import _errors
+from samesock import _call_arguments, _errors
 from samesock.winsock.calls import calls
 
 
@@ -61,6 +61,9 @@ def getaddrinfo(  # noqa: PLR0917 -- the standard library's
     References: POSIX `getaddrinfo`; Winsock `getaddrinfo`.
     """
     tried = f"looking up {host!r}, {port!r}"
+    if port is not None and not isinstance(port, (str, bytes, int)):
+        raise OSError("Int or String expected")
+    family, type, proto, flags = map(_call_arguments.number, (family, type, proto, flags))  # noqa: A001
     if flags & ~(_POSIX_FLAGS | _WINSOCK_FLAGS):
         raise _errors.gai_error("EAI_BADFLAGS", tried)
     if host in ("", b""):
@@ -99,7 +102,8 @@ def _kinds(type: int, proto: int, tried: str) -> list[_Kind]:
 def _number(port: bytes | str | int | None) -> int | None:
     """The port's number; `None` for the name of a service."""
     if port is None or isinstance(port, int):
-        return port or 0
+        # glibc's: it reads the number as text, and asks for a service of the name of one below 0 or too long.
+        return port or 0 if port is None or 0 <= port < 1 << 64 else None
     text = port.decode("ascii", "replace") if isinstance(port, bytes) else port
     if not text:
         return 0

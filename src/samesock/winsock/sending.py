@@ -11,9 +11,10 @@ from __future__ import annotations
 import _socket
 from typing import Any
 
-from samesock import _errors, _message_arguments
+from samesock import _call_arguments, _errors, _message_arguments
 from samesock._constants import MSG_DONTWAIT, MSG_NOSIGNAL
 from samesock.unix import ends
+from samesock.winsock import sockaddr, stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
 from samesock.winsock.connecting import reachable
@@ -26,9 +27,11 @@ from samesock.winsock.failing import (
     WSAENOBUFS,
     WSAENOTCONN,
     WSAEWOULDBLOCK,
+    check_open,
     code_of,
     end_is_connected,
     is_connected,
+    is_listening,
     is_unbound,
     told,
 )
@@ -43,6 +46,8 @@ beyond the buffer is slow or WSAENOBUFS (Microsoft's KB 823764)."""
 
 def send(sock: Any, data: Any, flags: int) -> int:
     """send() with flags, or of a datagram."""
+    if flags.__class__ is not int or flags:
+        flags = _call_arguments.number(flags)
     rest = flags & ~_OURS
     try:
         if flags & MSG_DONTWAIT:
@@ -50,6 +55,9 @@ def send(sock: Any, data: Any, flags: int) -> int:
         return call(calls.send, sock, data, rest)  # type: ignore[no-any-return]
     except OSError as error:
         return again(sock, error, data, rest)
+    except TypeError:
+        _message_arguments.bytes_of(data)
+        raise
 
 
 def sendall(sock: Any, data: Any, flags: int) -> None:
@@ -57,7 +65,7 @@ def sendall(sock: Any, data: Any, flags: int) -> None:
     if calls.type(sock) != _socket.SOCK_STREAM:
         send(sock, data, flags)
         return
-    rest = memoryview(data).cast("B")
+    rest = _message_arguments.bytes_of(data)
     deadline = Deadline(sock)
     while rest:
         deadline.wait(writable, sock)
@@ -70,6 +78,8 @@ def sendto(sock: Any, data: Any, *where: Any) -> int:
         raise TypeError(f"sendto() takes 2 or 3 arguments ({len(where) + 1} given)")
     flags, address = where if len(where) == 2 else (0, *where)
     _check_length(data)
+    if flags.__class__ is not int or flags:
+        flags = _call_arguments.number(flags)
     target = reachable(sock, address)
     rest = flags & ~_OURS
     is_datagram = calls.type(sock) != _socket.SOCK_STREAM
@@ -81,6 +91,8 @@ def sendto(sock: Any, data: Any, *where: Any) -> int:
         if flags & MSG_DONTWAIT:
             return _now(sock, data, rest, target)
         if not is_datagram:  # which the address means nothing to: Ctrl+C can end this one without loss
+            if calls.family(sock) in (_socket.AF_INET, _socket.AF_INET6):
+                sockaddr.encode(calls.family(sock), target, "sendto")  # a wrong one is refused all the same
             return call(calls.send, sock, data, rest)  # type: ignore[no-any-return]
         return call(calls.sendto, sock, data, rest, target)  # type: ignore[no-any-return]
     except OSError as error:
@@ -127,9 +139,11 @@ def _explained(sock: Any, error: OSError, tried: str) -> OSError:
         return _errors.named_error(
             "EPIPE", tried, code=code
         )  # a Unix socket's send knows no other word for it
-    if code == WSAECONNRESET and not is_datagram and end is None and is_unbound(sock):
+    if end is not None or is_datagram:
+        return told(sock, error, tried)
+    if code == WSAECONNRESET and (is_unbound(sock) or is_listening(sock)):
         return _errors.named_error("ENOTCONN", tried, code=code)  # Wine's word for it (seen)
-    return told(sock, error, tried)
+    return stream_error.sent(sock, error, tried) or told(sock, error, tried)
 
 
 def _check_length(data: Any) -> None:
@@ -144,6 +158,7 @@ def _now(sock: Any, data: Any, flags: int, *where: Any) -> int:
     timeout = calls.gettimeout(sock)
     if timeout == 0:
         return call(function, sock, data, flags, *where)  # type: ignore[no-any-return]
+    check_open(sock)
     if timeout is not None:
         twin = calls.twin(sock)
         try:

@@ -7,6 +7,7 @@ C does this inside its own methods; calls that are made without C need it here. 
 from __future__ import annotations
 
 import _socket
+import operator
 import struct
 from typing import Any, Final
 
@@ -19,18 +20,18 @@ _IPV4: Final = struct.Struct("=H2s4s8x")  # the port's two bytes are the network
 _IPV6: Final = struct.Struct("=H2s4s16sI")  # so are the flow's four; the scope is a plain number
 
 
-def encode(family: int, address: Any) -> bytes:
+def encode(family: int, address: Any, method: str = "sendmsg") -> bytes:
     """The structure for a destination. The unspecified address becomes loopback: BSD reaches it that way.
 
     Raises what C raises for an address of the wrong shape, `gaierror` for a host that nobody knows.
     """
     if family == _socket.AF_INET:
-        host, port = _parts(address, (2,), "AF_INET address must be a pair (host, port)")
+        host, port = _parts(method, "AF_INET", address, (2,), "a pair (host, port)")
         packed = _host(family, host)[0]
         return _IPV4.pack(family, port, b"\x7f\0\0\1" if packed == bytes(4) else packed)
     if family == _socket.AF_INET6:
-        text = "AF_INET6 address must be a tuple (host, port[, flowinfo[, scopeid]])"
-        host, port, flow, scope = (*_parts(address, (2, 3, 4), text), 0, 0)[:4]
+        text = "a tuple (host, port[, flowinfo[, scopeid]])"
+        host, port, flow, scope = (*_parts(method, "AF_INET6", address, (2, 3, 4), text), 0, 0)[:4]
         if not 0 <= flow <= 0xFFFFF:
             raise OverflowError("flowinfo must be 0-1048575.")
         packed, found = _host(family, host)
@@ -57,18 +58,14 @@ def decode(raw: bytes) -> Any:
 _order: Final = "little" if struct.pack("=H", 1)[0] else "big"
 
 
-def _parts(address: Any, sizes: tuple[int, ...], wanted: str) -> tuple[Any, ...]:
+def _parts(method: str, family: str, address: Any, sizes: tuple[int, ...], wanted: str) -> tuple[Any, ...]:
     if not isinstance(address, tuple):
-        raise TypeError(
-            f"sendmsg(): {wanted.replace(' be a pair', ' be tuple')}, not {type(address).__name__}"
-        )
+        raise TypeError(f"{method}(): {family} address must be tuple, not {type(address).__name__}")
     if len(address) not in sizes:
-        raise TypeError(f"sendmsg(): {wanted}")
-    port = address[1].__index__() if hasattr(address[1], "__index__") else None
-    if port is None:
-        raise TypeError(f"sendmsg(): {wanted}: the port must be an integer, not {type(address[1]).__name__}")
+        raise TypeError(f"{family} address must be {wanted}")
+    port = operator.index(address[1])
     if not 0 <= port <= 0xFFFF:
-        raise OverflowError("sendmsg(): port must be 0-65535.")
+        raise OverflowError(f"{method}(): port must be 0-65535.")
     return address[0], port.to_bytes(2, "big"), *address[2:]
 
 

@@ -1,0 +1,39 @@
+"""Streams whose one error has been told.
+
+A BSD keeps one error of a connection that has failed, and gives it to the call that asks first. Winsock gives it to
+every call for ever, so there it is remembered who was told. What must never be put here: an error's code, and what a
+call makes of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+told: WeakSet[Any] = WeakSet()
+"""A socket that connects anew leaves it."""
+
+_duplicates: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
+"""The error is the connection's: one that was told to a socket was told to all of dup()'s making."""
+
+
+def tell(sock: Any) -> None:
+    """From now on the error has been told."""
+    told.update(_duplicates.get(sock, (sock,)))
+
+
+def is_news(sock: Any) -> bool:
+    """Whether it is told now for the first time; from now on it has been."""
+    if sock in told:
+        return False
+    tell(sock)
+    return True
+
+
+def share(sock: Any, copy: Any) -> None:
+    """`copy` is a duplicate of the socket."""
+    group = _duplicates.setdefault(sock, WeakSet((sock,)))
+    group.add(copy)
+    _duplicates[copy] = group
+    if sock in told:
+        told.add(copy)
