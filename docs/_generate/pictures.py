@@ -120,7 +120,7 @@ def _draw_ratios(axes: Axes, rows: Figures) -> None:
         axes.plot([ratio], [place], "o", color=colour, markersize=7)
         axes.annotate(
             f"{ratio:.2f}",
-            (max(high, ratio), place),
+            (max(high, ratio, float(row.get("target") or 0)), place),
             (7, 0),
             textcoords="offset points",
             va="center",
