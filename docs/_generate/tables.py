@@ -13,7 +13,11 @@ KEPT = "kept"
 NOT_RUN = "not run"
 DEVIATES = "deviates"
 DEVIATES_EMULATED = "deviates when emulated"
-PYTHONS = {"cpython": "CPython", "pypy": "PyPy", "free-threaded": "free-threaded CPython"}
+PYTHONS = {
+    "cpython": "CPython {}",
+    "pypy": "PyPy {}",
+    "free-threaded": "free-threaded CPython {} in the workflow alone, where no run has shown it",
+}
 
 
 def cell(text: str) -> str:
@@ -125,7 +129,7 @@ def platforms(facts: Facts) -> str:
     rows = []
     for one in facts.platforms:
         versions = "; ".join(
-            f"{PYTHONS[kind]} {', '.join(map(str, listed))}" for kind, listed in one.pythons.items()
+            PYTHONS[kind].format(", ".join(map(str, listed))) for kind, listed in one.pythons.items()
         )
         shown = "[runs have shown it]{.ss-native}" if one.seen else "[no run yet]{.ss-not-run}"
         rows.append([one.title, shown, versions, one.how])
