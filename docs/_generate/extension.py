@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import socket as stdlib
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,10 @@ def auto(module: str, name: str) -> list[str]:
     """autodoc's directive for one name; for what has no docstring of its own kind, what its definition says."""
     thing = getattr(importlib.import_module(module), name)
     if inspect.isclass(thing):
-        lines = [f".. autoclass:: {module}.{name}", "   :members:"]
-        if issubclass(thing, stdlib.socket):
-            lines.append("   :inherited-members: socket")
+        lines = [f".. autoclass:: {module}.{name}"]
+        if not issubclass(thing, ssl.SSLSocket):  # whose methods are the standard library's
+            lines.append("   :members:")
+            lines += ["   :inherited-members: socket"] * issubclass(thing, stdlib.socket)
         return lines
     if inspect.isroutine(thing):
         return [f".. autofunction:: {module}.{name}"]
