@@ -22,7 +22,7 @@ from sphinx.directives.other import TocTree
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
-from _generate import blocks, facts, names, page, pictures, tables
+from _generate import blocks, commands, facts, names, page, pictures, tables
 
 PAGE = "portability-tables.html"
 """The self-contained page, beside the site's own."""
@@ -118,6 +118,16 @@ def auto(module: str, name: str) -> list[str]:
             f"   .. automethod:: {kind.__module__}.{kind.__qualname__}.{one}" for one in names.methods(kind)
         ]
     return [f".. py:data:: {module}.{name}", "", *(f"   {line}" for line in said), "", *members]
+
+
+class Commands(SphinxDirective):
+    """`{commands}`: every command of the command line, under its name, with its help."""
+
+    def run(self) -> list[nodes.Node]:
+        lines: list[str] = []
+        for name, text in commands.helps().items():
+            lines += [f"## `samesock {name}`", "", "```none", *text.splitlines(), "```", ""]
+        return parsed(self, "\n".join(lines))
 
 
 class Portability(SphinxDirective):
@@ -216,6 +226,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry."""
     app.add_directive("generated", Generated)
     app.add_directive("pages", Pages)
+    app.add_directive("commands", Commands)
     app.add_directive("machine", Machine)
     app.add_directive("pictures", Pictures)
     app.add_directive("reference", Reference)
