@@ -140,6 +140,27 @@ def test_searching_for_several_words(opened):
     assert len(found) < len(FACTS.meanings)
 
 
+def test_what_is_in_the_notes_is_shown(opened):
+    """A row that was found by its notes alone is unfolded, the word marked; and folded up when the search is over."""
+    name, note = next(
+        (name, note) for one in FACTS.platforms for name, note in one.notes.items() if len(note) > 20
+    )
+    said = f"{name} {FACTS.meanings[name]}".lower()
+    word = next(word for word in re.findall(r"[a-z]{5,}", note.lower()) if word not in said)
+    opened.press("/")
+    opened.type(word)
+    assert name in rows(opened)
+    unfolded = (
+        "[...document.querySelectorAll('#features .details:not([hidden])')]"
+        ".map(e => [e.previousElementSibling.querySelector('code').textContent, e.querySelectorAll('mark').length > 0])"
+    )
+    found = opened.run(unfolded)
+    assert [name, True] in found
+    assert all(marked for _, marked in found)
+    opened.press("Escape")
+    assert opened.run(unfolded) == []
+
+
 def test_filtering_by_platform(opened):
     """A platform that is unticked loses its column, and its words count no more."""
     titles = {one.title for one in FACTS.platforms}
