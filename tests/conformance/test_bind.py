@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 
 import pytest
@@ -221,12 +222,16 @@ def test_both_families_with_one_listener(net, inet):
 def test_v6only_leaves_ipv4_alone(net, inet):
     """ipv6(7): with IPV6_V6ONLY the same port can be bound for IPv4, and each client reaches its own."""
     inet.loopback(net.AF_INET6)
-    sixth = inet.tcp(net.AF_INET6)
-    sixth.setsockopt(net.IPPROTO_IPV6, net.IPV6_V6ONLY, 1)
-    sixth.bind(("::", 0))
-    sixth.listen(1)
-    fourth = inet.tcp()
-    fourth.bind(("", sixth.getsockname()[1]))
+    for _ in range(10):  # another program may have the port that is free for IPv6 bound for IPv4
+        sixth, fourth = inet.tcp(net.AF_INET6), inet.tcp()
+        sixth.setsockopt(net.IPPROTO_IPV6, net.IPV6_V6ONLY, 1)
+        sixth.bind(("::", 0))
+        sixth.listen(1)
+        with contextlib.suppress(OSError):
+            fourth.bind(("", sixth.getsockname()[1]))
+            break
+    else:
+        pytest.fail("no port of ten could be bound for both")
     fourth.listen(1)
     inet.tcp().connect((inet.host, fourth.getsockname()[1]))
     inet.accept(fourth)
