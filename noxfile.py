@@ -431,7 +431,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(site))
     session.env["SAMESOCK_SITE"] = str(site)
     # The others need nothing that the ordinary sessions lack.
-    checks = (f"tests/docs/test_{one}.py" for one in ("site", "pictures", "page"))
+    checks = (f"tests/docs/test_{one}.py" for one in ("site", "pictures", "page", "reference"))
     run_patiently(session, "python", "-m", "pytest", *checks)
 
 

@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import socket as stdlib
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sphinx.directives.other import TocTree
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
-from _generate import blocks, facts, page, pictures, tables
+from _generate import blocks, commands, facts, names, page, pictures, tables
 
 PAGE = "portability-tables.html"
 """The self-contained page, beside the site's own."""
@@ -45,6 +46,7 @@ class Generated(SphinxDirective):
         "options",
         "codes",
         "platforms",
+        "interpreters",
     )
 
     def run(self) -> list[nodes.Node]:
@@ -91,34 +93,41 @@ class Reference(SphinxDirective):
         block = blocks.find(inspect.cleandoc(importlib.import_module(module).__doc__ or "").splitlines())
         if block is not None:
             lines += [".. portability::", "", f"   {block.text}", ""]
-        for name in own_names(module):
+        for name in names.own(module):
             lines += [*auto(module, name), ""]
         return parsed(self, "\n".join(lines))
 
 
-def own_names(module: str) -> list[str]:
-    """What the reference shows of a module: its public names, less what is the standard library's."""
-    loaded = importlib.import_module(module)
-    names = [*getattr(loaded, "__all__", ()), *(name for name in list(vars(loaded)) if name[:1] != "_")]
-    listed = getattr(loaded, "__all__", None) if module != "samesock" else None
-    return [name for name in dict.fromkeys(listed or names) if is_own(getattr(loaded, name))]
-
-
-def is_own(thing: object) -> bool:
-    """Whether it is a class, or a function, that was defined here."""
-    home = str(getattr(thing, "__module__", "")).partition(".")[0]
-    return home == "samesock" and (inspect.isclass(thing) or inspect.isroutine(thing))
-
-
 def auto(module: str, name: str) -> list[str]:
-    """autodoc's directive for one name."""
+    """autodoc's directive for one name; for what has no docstring of its own kind, what its definition says."""
     thing = getattr(importlib.import_module(module), name)
     if inspect.isclass(thing):
-        lines = [f".. autoclass:: {module}.{name}", "   :members:"]
-        if issubclass(thing, stdlib.socket):
-            lines.append("   :inherited-members: socket")
+        lines = [f".. autoclass:: {module}.{name}"]
+        if not issubclass(thing, ssl.SSLSocket):  # whose methods are the standard library's
+            lines.append("   :members:")
+            lines += ["   :inherited-members: socket"] * issubclass(thing, stdlib.socket)
         return lines
-    return [f".. autofunction:: {module}.{name}"]
+    if inspect.isroutine(thing):
+        return [f".. autofunction:: {module}.{name}"]
+    said = (names.said_of(module, name) or "").splitlines()
+    convert(said)
+    kind = type(thing)
+    members = []
+    if kind.__module__.partition(".")[0] == "samesock" and not names.is_listed(module, kind):
+        members = [
+            f"   .. automethod:: {kind.__module__}.{kind.__qualname__}.{one}" for one in names.methods(kind)
+        ]
+    return [f".. py:data:: {module}.{name}", "", *(f"   {line}" for line in said), "", *members]
+
+
+class Commands(SphinxDirective):
+    """`{commands}`: every command of the command line, under its name, with its help."""
+
+    def run(self) -> list[nodes.Node]:
+        lines: list[str] = []
+        for name, text in commands.helps().items():
+            lines += [f"## `samesock {name}`", "", "```none", *text.splitlines(), "```", ""]
+        return parsed(self, "\n".join(lines))
 
 
 class Portability(SphinxDirective):
@@ -160,6 +169,11 @@ def convert_blocks(app: Sphinx, what: str, name: str, thing: object, options: An
     """autodoc's hook: the block of a docstring as the directive above."""
     if lines and lines[0].startswith("Alias for field number"):
         lines.clear()  # a named tuple's own words, which say nothing
+    convert(lines)
+
+
+def convert(lines: list[str]) -> None:
+    """The block of a docstring, and its references, as directives, in place."""
     block = blocks.find(lines)
     if block is not None:
         lines[block.start : block.end] = ["", ".. portability::", "", f"   {block.text}", ""]
@@ -212,6 +226,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry."""
     app.add_directive("generated", Generated)
     app.add_directive("pages", Pages)
+    app.add_directive("commands", Commands)
     app.add_directive("machine", Machine)
     app.add_directive("pictures", Pictures)
     app.add_directive("reference", Reference)

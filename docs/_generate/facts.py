@@ -33,6 +33,12 @@ EMULATED = "samesock-emulated"
 ERROR_FAMILIES = ((10000, 12000, "Winsock"), (0, 10000, "Win32"))
 """Which header a Windows code is from, by its number: winsock2.h has 10000 to 11999."""
 
+VALUES = {"keepalive": "`Keepalive` or None"}
+"""What an option's value is called where that is more than its kind."""
+
+SOCKETS = {"any": "any", "inet": "IPv4, IPv6", "ipv6": "IPv6", "tcp": "TCP"}
+"""Which sockets have an option, in a reader's words."""
+
 
 class Deviation(NamedTuple):
     """A promise of BSD that a platform does not keep even through samesock."""
@@ -99,6 +105,8 @@ class Facts(NamedTuple):
     """Each feature, mapped to what the word promises."""
     codes: tuple[Code, ...]
     options: tuple[Option, ...]
+    interpreters: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - a named tuple's default
+    """Each interpreter that does something otherwise, mapped to what: the reasons of the tests that fail on it."""
 
     @property
     def promises(self) -> dict[str, str]:
@@ -114,7 +122,15 @@ def gather(folder: Path = FOLDER) -> Facts:
     platforms = sorted(found, key=lambda one: (_place(one.name), one.name))
     meanings = {name: feature.meaning for name, feature in FEATURES.items()}
     options = _options([one.name for one in platforms])
-    return Facts(tuple(platforms), meanings, _codes(), options)
+    return Facts(
+        tuple(platforms), meanings, _codes(), options, _interpreters(folder / "debian" / "known.toml")
+    )
+
+
+def _interpreters(path: Path) -> dict[str, tuple[str, ...]]:
+    """The reasons in the list of what is known to fail, by interpreter."""
+    known = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: tuple(entry["reason"] for entry in entries) for name, entries in known.items()}
 
 
 def _place(name: str) -> int:
@@ -170,7 +186,12 @@ def _options(platforms: Iterable[str]) -> tuple[Option, ...]:
     except ImportError:
         return ()
     return tuple(
-        Option(row.name, row.kind, row.of, {one: _header_names(row, one) for one in platforms})
+        Option(
+            row.name,
+            VALUES.get(row.kind, row.kind),
+            SOCKETS[row.of],
+            {one: _header_names(row, one) for one in platforms},
+        )
         for row in table.OPTIONS
     )
 

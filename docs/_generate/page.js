@@ -21,6 +21,19 @@
     details(row).hidden = !wanted || row.hidden;
   }
 
+  // What was found in a row's notes alone is shown, and folded up again when it is searched for no more.
+  function unfold(row, terms) {
+    const button = row.querySelector("button");
+    const seen = row.textContent.toLowerCase();
+    const found = !row.hidden && !terms.every((term) => seen.includes(term));
+    const was = button.getAttribute("aria-expanded") === "true";
+    const wanted = found || (was && !row.dataset.found);
+    if (found && !was) row.dataset.found = "1";
+    if (!found) delete row.dataset.found;
+    open(row, wanted);
+    highlight(details(row), wanted && !row.hidden ? terms : []);
+  }
+
   function fits(row, terms, platforms, words, allWords) {
     if (!terms.every((term) => row.dataset.text.includes(term))) return false;
     const cells = [...row.querySelectorAll("td[data-platform]")].filter((cell) => platforms.has(cell.dataset.platform));
@@ -63,8 +76,7 @@
       for (const row of rows) {
         row.hidden = !fits(row, terms, platforms, words, allWords);
         highlight(row, row.hidden ? [] : terms);
-        const button = row.querySelector("button");
-        if (button) open(row, button.getAttribute("aria-expanded") === "true");
+        if (details(row)) unfold(row, terms);
         if (!row.hidden) count += 1;
       }
       section.querySelector(".count").textContent = count === rows.length ? String(count) : `${count} of ${rows.length}`;

@@ -188,7 +188,8 @@ def _option_row(facts: Facts, number: int) -> str:
 def _cell(one: Platform, words: Sequence[str], content: str) -> str:
     said = " ".join(words)
     unseen = "" if one.seen else ' class="expected"'
-    return f'<td data-platform="{escape(one.name)}" data-words="{said}"{unseen}>{content}</td>'
+    title = escape(one.title if one.seen else f"{one.title}, {NOT_RUN}")
+    return f'<td data-platform="{escape(one.name)}" data-title="{title}" data-words="{said}"{unseen}>{content}</td>'
 
 
 def _details(facts: Facts, notes: Sequence[tuple[Platform, str]]) -> str:

@@ -32,6 +32,10 @@ PAGE_COLOURS = {
 }
 
 
+WIDE = 20
+"""From which ratio of the greatest figure to the least a picture is logarithmic."""
+
+
 class Picture(NamedTuple):
     """A benchmark's table, drawn."""
 
@@ -116,7 +120,7 @@ def _draw_ratios(axes: Axes, rows: Figures) -> None:
         axes.plot([ratio], [place], "o", color=colour, markersize=7)
         axes.annotate(
             f"{ratio:.2f}",
-            (max(high, ratio), place),
+            (max(high, ratio, float(row.get("target") or 0)), place),
             (7, 0),
             textcoords="offset points",
             va="center",
@@ -144,15 +148,31 @@ def _draw_growth(axes: Axes, lines: dict[str, list[tuple[int, float]]], cost: st
         )  # so that names of lines that end together do not collide
         axes.annotate(name, points[-1], (8, shift), textcoords="offset points", va="center", color=colour)
     axes.set_xscale("log")
-    axes.set_yscale("log")
     numbers = sorted({number for points in lines.values() for number, _ in points})
     axes.set_xticks(numbers, [f"{number:,}" for number in numbers])
     axes.set_xticks([], minor=True)
     axes.set_xlim(numbers[0] / 1.5, numbers[-1] * 8)
-    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel(f"number of {things}, logarithmic")
+    scale = _scale(axes, [value for points in lines.values() for _, value in points])
+    # Lying down and above: upright beside the numbers it is longer than the picture is high.
+    axes.set_title(f"{cost} ({scale}lower is better)", loc="left", color=SOFT, fontsize="medium", pad=12)
+
+
+def _scale(axes: Axes, values: Sequence[float]) -> str:
+    """The axis of what was measured, and a word about it.
+
+    From 0, so that a line which rises by a tenth looks like it; logarithmic where the least could not be told from 0.
+    """
+    axes.grid(axis="y", linewidth=0.6)
+    axes.yaxis.set_major_formatter("{x:,g}")
+    if max(values) < WIDE * min(values):
+        axes.set_ylim(0, max(values) * 1.2)
+        return ""
+    axes.set_yscale("log")
+    axes.set_ylim(min(values) / 2, max(values) * 2)
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.yaxis.set_minor_formatter("")
-    axes.set_xlabel(things)
-    axes.set_ylabel(f"{cost} (lower is better)")
+    return "logarithmic, "
 
 
 def _draw_steps(axes: Axes, steps: dict[str, float]) -> None:
@@ -222,7 +242,7 @@ def _picture(title: str, draw_on: Callable[[Axes], None], height: float, summary
         axes.set_axisbelow(True)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", which="both", length=0)
         draw_on(axes)
         figure.tight_layout()
         out = io.StringIO()

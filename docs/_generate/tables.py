@@ -13,6 +13,11 @@ KEPT = "kept"
 NOT_RUN = "not run"
 DEVIATES = "deviates"
 DEVIATES_EMULATED = "deviates when emulated"
+PYTHONS = {
+    "cpython": "CPython {}",
+    "pypy": "PyPy {}",
+    "free-threaded": "free-threaded CPython {} in the workflow alone, where no run has shown it",
+}
 
 
 def cell(text: str) -> str:
@@ -124,9 +129,16 @@ def platforms(facts: Facts) -> str:
     rows = []
     for one in facts.platforms:
         versions = "; ".join(
-            f"{'PyPy' if kind == 'pypy' else 'CPython'} {', '.join(map(str, listed))}"
-            for kind, listed in one.pythons.items()
+            PYTHONS[kind].format(", ".join(map(str, listed))) for kind, listed in one.pythons.items()
         )
         shown = "[runs have shown it]{.ss-native}" if one.seen else "[no run yet]{.ss-not-run}"
         rows.append([one.title, shown, versions, one.how])
     return table(["platform", "state", "Pythons", "how to get there"], rows)
+
+
+def interpreters(facts: Facts) -> str:
+    """What an interpreter's own sockets do otherwise."""
+    parts = []
+    for name, reasons in sorted(facts.interpreters.items()):
+        parts += [f"`{name}`:", "", *(f"- {cell(reason)}" for reason in reasons), ""]
+    return "\n".join(parts) or "Nothing is known of any.\n"

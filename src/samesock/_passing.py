@@ -51,7 +51,7 @@ def send_fds(
 ) -> int:
     """Send the bytes of `buffers` and the descriptors `fds` in one message; the number of bytes that were sent.
 
-    `fds` are numbers, `samesock.fd.Descriptor`s or objects with `fileno()`; at most 253, and at least one byte goes
+    `fds` are numbers (`samesock.fd.Descriptor` too) or objects with `fileno()`; at most 253, and at least one byte goes
     with them. They stay open here, and may be closed at once. A number that is not open is `EBADF`, and nothing is
     sent; `EAGAIN` comes before anything is sent. On Windows, where the system does not say who is at the other end, or
     does not let this user give it anything, it is `EPERM`.

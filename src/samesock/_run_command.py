@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Everything after `run` is the program's, `-h` and `--` among it: nothing here looks like an option."""
     parser.prefix_chars = "\0"
     parser.usage = _USAGE
-    parser.add_argument("words", nargs=argparse.REMAINDER)
+    what = "what python takes: -m and a module, -c and code, a script, or - for standard input; then its arguments"
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="program", help=what)
     parser.set_defaults(parser=parser)
 
 

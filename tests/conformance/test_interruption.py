@@ -57,7 +57,7 @@ def test_ctrl_c_ends_small_sends(made: Net, before: str) -> None:
     """signal(7): Ctrl+C ends a small send(2) that blocks because the peer has stopped reading, whatever came before."""
     one, other = made.connection()
     if before == "a recv that was ended":
-        with pressed_after(0.1), pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt), pressed_after(0.1):
             one.recv(1)
     elif before == "a recv that was answered":
         with pressed_after(0.1, lambda: other.send(b"x")):
@@ -129,7 +129,7 @@ def test_other_threads_are_left_alone(made: Net) -> None:
     sending = Blocked(lambda: one.sendall(bytes(range(256)) * 40_000))
     receiving = Blocked(lambda: third.recv(10))
     for _ in range(5):
-        with pressed_after(0.05), pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt), pressed_after(0.05):
             one.recv(1)
     assert sending.thread.is_alive()
     got = bytearray()
@@ -250,7 +250,7 @@ def test_waiting_costs_nothing(made: Net) -> None:
     for name in ("recv tcp", "accept unix"):
         for timeout in (None, 60):
             _, call = made.call(name, timeout)
-            with pressed_after(1.5), pytest.raises(KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt), pressed_after(1.5):
                 begun = sum(os.times()[:2])
                 call()
             used = sum(os.times()[:2]) - begun

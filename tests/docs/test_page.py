@@ -140,6 +140,27 @@ def test_searching_for_several_words(opened):
     assert len(found) < len(FACTS.meanings)
 
 
+def test_what_is_in_the_notes_is_shown(opened):
+    """A row that was found by its notes alone is unfolded, the word marked; and folded up when the search is over."""
+    name, note = next(
+        (name, note) for one in FACTS.platforms for name, note in one.notes.items() if len(note) > 20
+    )
+    said = f"{name} {FACTS.meanings[name]}".lower()
+    word = next(word for word in re.findall(r"[a-z]{5,}", note.lower()) if word not in said)
+    opened.press("/")
+    opened.type(word)
+    assert name in rows(opened)
+    unfolded = (
+        "[...document.querySelectorAll('#features .details:not([hidden])')]"
+        ".map(e => [e.previousElementSibling.querySelector('code').textContent, e.querySelectorAll('mark').length > 0])"
+    )
+    found = opened.run(unfolded)
+    assert [name, True] in found
+    assert all(marked for _, marked in found)
+    opened.press("Escape")
+    assert opened.run(unfolded) == []
+
+
 def test_filtering_by_platform(opened):
     """A platform that is unticked loses its column, and its words count no more."""
     titles = {one.title for one in FACTS.platforms}
@@ -225,10 +246,27 @@ def test_it_can_be_read(opened, dark):
     assert opened.run(CONTRAST) >= 4.5
 
 
-def test_it_fits_a_telephone(opened):
-    """On a narrow screen the tables scroll, and the page does not."""
+@pytest.mark.parametrize("width", [320, 390, 760, 800, 1000, 1200, 1230])
+def test_it_fits_a_narrow_screen(opened, width):
+    """On a telephone or a tablet every platform's word is on the screen, and nothing scrolls sideways."""
+    opened.show(width, 800, dark=False)
+    assert opened.run("document.documentElement.scrollWidth") <= width
+    wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert opened.run(f"{wide}.map(e => e.ariaLabel)") == []
+    outside = (
+        "[...document.querySelectorAll('tr.row b')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+    )
+    assert opened.run(f"{outside}.length") == 0
+
+
+def test_a_telephone_names_the_platforms(opened):
+    """Where the columns have no room, each word has its platform's name above it, and whether it has been run there."""
     opened.show(390, 800, dark=False)
-    assert opened.run("document.documentElement.scrollWidth") <= 390
+    named = opened.run(
+        "[...document.querySelector('#features tr.row').querySelectorAll('td')]"
+        ".map(e => getComputedStyle(e, '::before').content)"
+    )
+    assert named == [f'"{one.title}{"" if one.seen else ", not run"}"' for one in FACTS.platforms]
 
 
 def test_a_picture_of_it(opened, tmp_path):

@@ -14,6 +14,7 @@ PAGES = sorted(
     path for folder in ("", "tutorial", "guides", "reference") for path in (DOCS / folder).glob("*.md")
 )
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+FILE = re.compile(r"`((?:docs|examples|platforms|src|tests)/[\w./-]+)`")
 NAME = re.compile(r"`(samesock(?:\.\w+)+)(?:\([^`]*\))?`")
 
 
@@ -40,6 +41,17 @@ def test_named_names_exist(page):
             except ImportError:
                 assert hasattr(found, part), f"{page.name}: {name}"
                 found = getattr(found, part)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "README.md", ROOT / "platforms" / "README.md"],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_named_files_exist(page):
+    """A file of the project's that a page names is there."""
+    named = FILE.findall(page.read_text(encoding="utf-8"))
+    assert [one for one in named if not (ROOT / one).exists()] == []
 
 
 def test_security_names_its_evidence():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -71,10 +72,38 @@ def test_the_figures_are_in_it():
 
 
 def test_growth_is_a_line_for_each():
-    """Where one thing was measured at several numbers, there is a curve for each who did it."""
+    """Where one thing was measured at several numbers, each who did it has a curve, and both axes have names."""
     (made,) = pictures.draw("growth", GROWTH)
-    said = {"10", "5,000", "samesock.selectors", "select", "sockets", "ms for one event (lower is better)"}
+    said = {"10", "5,000", "samesock.selectors", "select", "number of sockets, logarithmic"}
     assert said <= set(texts(made.svg))
+    assert any(
+        text.startswith("ms for one event") and text.endswith("lower is better)") for text in texts(made.svg)
+    )
+
+
+@pytest.mark.parametrize(
+    "figures", [(0.0055, 0.0073), (0.22, 0.8), (0.3, 520.0)], ids=["little", "some", "decades"]
+)
+def test_growth_can_be_read_off(figures):
+    """Whatever was measured, at least two numbers stand beside the curves; from 0 on, unless that hides the least."""
+    small, great = figures
+    rows = [{**row, "our_figure": small, "their_figure": great} for row in GROWTH]
+    (made,) = pictures.draw("growth", rows)
+    numbers = {float(text) for text in texts(made.svg) if re.fullmatch(r"[\d.]+", text)} - {10.0}
+    assert len(numbers) >= 2
+    assert (0.0 in numbers) == (great < pictures.WIDE * small)
+
+
+def test_no_words_are_cut_off():
+    """No line of text is longer than its picture is wide, or high where the text stands upright."""
+    for made in pictures.draw_all():
+        root = ET.fromstring(made.svg)
+        width, height = map(float, str(root.get("viewBox")).split()[2:])
+        for node in root.iter("{http://www.w3.org/2000/svg}text"):
+            size = float(re.findall(r"([\d.]+)px", str(node.get("style")))[-1])
+            room = height if "rotate(-90" in str(node.get("transform")) else width
+            words = "".join(node.itertext())
+            assert len(words) * size * 0.5 < room, (made.title, words)
 
 
 def test_the_same_figures_give_the_same_picture():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import socket as stdlib
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ MODULES = (
     "samesock.aio",
     "samesock.fdtable",
     "samesock.leaks",
+    *(f"samesock.{one}" for one in ("anyio", "nox") if importlib.util.find_spec(one)),
 )
 PLATFORMS = facts.gather().platforms
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,10 @@ if not (SITE / "index.html").is_file():
     pytest.skip("the site is missing: `nox -s docs` builds it", allow_module_level=True)
 
 
+AS_IT_IS = ("pre", "script", "style")
+"""Elements whose text is no prose."""
+
+
 class Page(HTMLParser):
     """One page's links, what it loads, and the places in it that can be linked to."""
 
@@ -23,9 +28,19 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.loaded: list[str] = []
         self.places: set[str] = {""}
+        self.prose: list[str] = []
+        self._as_it_is = 0
         self.feed(text)
 
+    def handle_data(self, data: str) -> None:
+        if not self._as_it_is:
+            self.prose.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._as_it_is -= tag in AS_IT_IS
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._as_it_is += tag in AS_IT_IS
         given = {name: value or "" for name, value in attrs}
         self.places |= {given[name] for name in ("id", "name") if name in given}
         for name in ("href", "src", "data"):
@@ -47,6 +62,13 @@ def test_every_source_has_its_page():
         *sources,
         Path("portability-tables"),
     }
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.relative_to(SITE).as_posix())
+def test_no_markup_is_left_over(path):
+    """What should have become code, a link or a directive is not on the page as it was written."""
+    text = " ".join(" ".join(PAGES[path].prose).split())
+    assert re.findall(r".{0,40}(?:`|\]\(|\{[a-z]+\}|:::).{0,40}", text) == []
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.relative_to(SITE).as_posix())

@@ -148,6 +148,27 @@ def test_the_workflow_uses_the_matrix() -> None:
         assert f"fromJSON(needs.matrix.outputs.matrix).{kind} }}}}" in jobs(WORKFLOW)[kind]
 
 
+def test_the_workflow_runs_the_checks() -> None:
+    """Every check of the noxfile that needs no other platform has its job, and no job asks for another session."""
+    listed = re.search(r"session: \[(.*)\]", jobs(WORKFLOW)["checks"])
+    assert listed is not None
+    asked = set(listed[1].split(", "))
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    sessions = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any("session" in ast.unparse(one) for one in node.decorator_list)
+    }
+    elsewhere = {"matrix", "coverage", "together", "tests_here"}  # in jobs of their own, or of others' parts
+    written = {
+        "bench",
+        "conformance",
+        "cpython",
+    }  # what they write is looked at by a person, on a quiet machine
+    assert asked == sessions - elsewhere - written
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [

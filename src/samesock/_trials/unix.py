@@ -19,6 +19,10 @@ from samesock._trials.child import Wire
 _MESSAGES = [bytes([n]) * (n * 60) for n in range(1, 17)]
 """Sixteen of different lengths; macOS takes datagrams of up to 2,048 bytes."""
 
+_PAIRS = list(zip(_MESSAGES[::2], _MESSAGES[1::2], strict=True))
+"""Two are under way at a time: what becomes of more than a queue takes is not this trial's matter. Linux takes 11,
+macOS 4,096 bytes; PyPy then raises BlockingIOError for a sender that is not connected, whatever its time-out."""
+
 
 def unix_stream(bench: Bench) -> Shown:
     """A child serves at a path."""
@@ -93,26 +97,28 @@ def unix_dgram(bench: Bench) -> Shown:
         here, there = bench.path("here"), bench.path("there")
         sock.bind(here)
         bench.child(answer_datagrams, path=there).told()
-        for message in _MESSAGES:
-            sock.sendto(message, there)
-        equal(
-            sock.recvfrom(100),
-            (digest(repr(_MESSAGES).encode()).encode(), there),
-            "the answer and its sender",
-        )
+        for pair in _PAIRS:
+            for message in pair:
+                sock.sendto(message, there)
+            equal(
+                sock.recvfrom(100),
+                (digest(repr(pair).encode()).encode(), there),
+                "the answer to two datagrams, and its sender",
+            )
         return Shown(
-            word_of(sock), "16 datagrams to a child's path came as sent; its answer came from that path"
+            word_of(sock), "16 datagrams to a child's path came as sent; its answers came from that path"
         )
 
 
 def answer_datagrams(wire: Wire, path: str) -> None:
-    """Answer sixteen datagrams with one, to the path of whoever sent the last."""
+    """Answer each two datagrams with one, to the path of whoever sent the second."""
     with samesock.socket(AF_UNIX, SOCK_DGRAM) as sock:
         sock.settimeout(wire.seconds)
         sock.bind(path)
         wire.tell(ready=True)
-        got = [sock.recvfrom(4096) for _ in _MESSAGES]
-        sock.sendto(digest(repr([data for data, _ in got]).encode()).encode(), got[-1][1])
+        for _ in _PAIRS:
+            (first, _), (second, sender) = sock.recvfrom(4096), sock.recvfrom(4096)
+            sock.sendto(digest(repr((first, second)).encode()).encode(), sender)
         wire.told()
 
 

@@ -17,6 +17,7 @@ Identity = tuple[int | str, ...]
 its length and its fields differ per system and per kind of object."""
 
 Key = tuple[Space, int]
+"""Which descriptor of a process: its table and its number."""
 
 Kind = Literal[
     "file", "dir", "symlink", "pipe", "fifo", "char", "block", "tty", "console", "socket", "epoll", "kqueue",

@@ -49,29 +49,45 @@ class Finding:
     """One thing to be mended, in words and numbers only."""
 
     verdict: Verdict
+    """What is wrong."""
     kind: str
+    """What the first descriptor is, in the table's words."""
     numbers: list[str]
+    """Each descriptor's table and number: "fd 12"."""
     label: str
+    """What it is, in one line."""
     stack: list[tuple[str, int, str, str]] = field(default_factory=list)
     """The frames of whoever's own code opened it, innermost first: file, line, function, source line."""
     full_stack: list[tuple[str, int, str, str]] = field(default_factory=list)
+    """Every frame, the libraries' too."""
     call: str = ""
+    """The function that opened it; "" when it was not traced."""
     owner: str = ""
+    """The Python object that has it, if one does."""
     holder: str = ""
+    """Where that object is kept: a module's variable, another object's attribute."""
     peers: list[str] = field(default_factory=list)
+    """The other ends, as far as they were found."""
     children: list[str] = field(default_factory=list)
+    """The processes that were started and have it open, too."""
     closed_at: list[tuple[str, int, str, str]] = field(default_factory=list)
+    """The frames that closed what was somebody else's."""
     previous: str = ""
+    """What the number stood for before, where that was something else."""
     inheritable: bool | None = None
+    """Whether a child process would get it."""
     fix: str = ""
+    """What to do."""
     who: str = ""
     """The test or fixture that is to blame."""
     who_kind: Literal["test", "fixture", "session", "block"] = "block"
+    """What `who` is."""
     where: str = ""
     """Where a fixture is defined."""
     allowed: str = ""
     """The reason of the rule, or the baseline, that lets it stay."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What rules may match, by subject."""
 
     def as_json(self) -> dict[str, Any]:
         """The finding as JSON's types, with the version of this form."""

@@ -106,3 +106,5 @@ class Allow:
 
 
 allow: Allow = Allow()
+"""Rules for `no_leaks(allow=[...])`, written as calls, each with its reason: `allow.path("*.log", reason="rotating
+handler")`. Each call gives a `Rule`; `RuleError` for one without a reason, or of a kind that does not exist."""

@@ -31,9 +31,13 @@ class PeerCred(NamedTuple):
     """Who is at the other end of a Unix socket. What is not known is `None`."""
 
     pid: int | None
+    """The process."""
     uid: int | None
+    """Its effective user, on POSIX."""
     gid: int | None
+    """Its effective group, on POSIX."""
     sid: str | None
+    """Its user's security identifier, on Windows: "S-1-5-21-..."."""
     trust: Literal["kernel", "table", "claimed"]
     """`kernel`: the kernel says so of this socket. `table`: the kernel's table of connections names the owner.
     `claimed`: the peer says so, and has proven that it may read the socket's file."""

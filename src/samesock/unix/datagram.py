@@ -63,7 +63,7 @@ class _Receiver:
         self.path = path
         self.file = file
         self.record = record
-        self.closed = False
+        self.closed: bool = False
 
     @classmethod
     def at(cls, udp: _socket.socket, path: bytes) -> _Receiver:

@@ -21,7 +21,7 @@ def unix_path(name: str) -> str:
 
     Portability:
         Linux, macOS, FreeBSD: native, in `$XDG_RUNTIME_DIR/samesock` or `/tmp/samesock-<uid>`. Windows: native, in
-        `%LOCALAPPDATA%\\samesock`, closed to other users.
+        the folder `samesock` of `%LOCALAPPDATA%`, closed to other users.
     """
     if not name or name in (".", "..") or any(c in name for c in '/\\:\0<>"|?*'):
         raise ValueError(f"a socket's name must be a plain file name, not {name!r}")
