@@ -148,7 +148,8 @@ _HEAD = """# Conformance
 
 What BSD promises, checked against the standard library and against samesock. Each check is a single promise; its
 docstring says which, and which page makes it. The checks are in `tests/conformance/`, and `nox -s conformance` makes
-this page and `conformance.json` of a run. Linux's own sockets are the witness: `stdlib` on Linux keeps every check.
+this page and `conformance.json` of a run. Linux's own sockets are the witness: `stdlib` on Linux keeps every check
+that it has the names for.
 
 - **kept**: the implementation did what was promised.
 - **deviation**: it did not, and the platform's file in `platforms/` says so, with the reason and the evidence. One
