@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -29,7 +30,10 @@ def test_named_tests_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
 def test_named_names_exist(page):
-    """A name of the library's that a page gives in full can be imported, or is one of its files."""
+    """A name of the library's that a page gives in full can be imported, or is one of its files.
+
+    Of a module that needs what is not installed here (nox, anyio), that it is there is all that can be seen.
+    """
     for name in NAME.findall(page.read_text(encoding="utf-8")):
         if name.endswith(".py"):
             continue
@@ -39,6 +43,8 @@ def test_named_names_exist(page):
             try:
                 found = importlib.import_module(module)
             except ImportError:
+                if hasattr(found, "__path__") and importlib.util.find_spec(module):
+                    break
                 assert hasattr(found, part), f"{page.name}: {name}"
                 found = getattr(found, part)
 
