@@ -65,6 +65,7 @@ def score_file(config: pytest.Config) -> Path | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known, and begin the file."""
     config.addinivalue_line("markers", "ours_alone: of what samesock promises beyond BSD")
+    config.addinivalue_line("markers", "witness: the standard library, judged to see that the checks are right")
     config.addinivalue_line(
         "markers", "names(*wanted): absent where the implementation has not got the names"
     )
@@ -107,6 +108,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         found = implementation_of(item)
         if found is None:
             continue
+        if found.name == "stdlib":
+            item.add_marker(pytest.mark.witness)
         area, check, variant = check_of(item, found.name)
         declared = declared_deviations(found.name)
         entry = declared.get(f"{area}/{variant}") or declared.get(f"{area}/{check}")
