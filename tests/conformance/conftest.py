@@ -65,7 +65,9 @@ def score_file(config: pytest.Config) -> Path | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known, and begin the file."""
     config.addinivalue_line("markers", "ours_alone: of what samesock promises beyond BSD")
-    config.addinivalue_line("markers", "witness: the standard library, judged to see that the checks are right")
+    config.addinivalue_line(
+        "markers", "witness: the standard library, judged to see that the checks are right"
+    )
     config.addinivalue_line(
         "markers", "names(*wanted): absent where the implementation has not got the names"
     )
