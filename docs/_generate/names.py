@@ -11,7 +11,7 @@ import importlib
 import inspect
 import socket as stdlib
 from itertools import pairwise
-from types import ModuleType
+from types import GenericAlias, ModuleType
 
 PACKAGE = "samesock"
 
@@ -40,7 +40,8 @@ def own(module: str) -> list[str]:
 def _is_own(module: str, name: str, thing: object) -> bool:
     if isinstance(thing, ModuleType):
         return False
-    if inspect.isclass(thing) or inspect.isroutine(thing):
+    is_alias = isinstance(thing, GenericAlias)  # which Python 3.10 calls a class
+    if (inspect.isclass(thing) and not is_alias) or inspect.isroutine(thing):
         return str(getattr(thing, "__module__", "")).partition(".")[0] == PACKAGE
     if module == PACKAGE:
         return not hasattr(stdlib, name) and said_of(module, name) is not None
