@@ -37,6 +37,11 @@ def size(value: Any, method: str, text: str = "negative buffersize in {}") -> in
     return found
 
 
+def size_of(data: Any) -> int:
+    """How many bytes there are to send, which `len` does not say of every buffer, and of some wrongly. `TypeError`."""
+    return len(data) if data.__class__ is bytes else memoryview(data).nbytes
+
+
 def room(buffer: Any, nbytes: Any, method: str) -> memoryview:
     """The bytes of the buffer that may be filled, as recv_into counts them. `TypeError`, `ValueError`."""
     try:

@@ -8,7 +8,7 @@ that still blocks. The strike is the system's: shutdown(2) here, Winsock's in `s
 be put here: what one method does.
 
 C's own recv and send on POSIX are not written in (they would cost more): a shutdown ends them inside the kernel, where
-they hold the socket and not its number. Winsock's plainest calls are found by their frames (`threads_inside`).
+they hold the socket and not its number.
 """
 
 from __future__ import annotations
@@ -50,22 +50,9 @@ shutdown, for reading."""
 marks: dict[Any, str] = ended.data  # type: ignore[attr-defined]
 """What is in `ended`: to ask this one whether there is anything costs a tenth."""
 
-unsettled: set[str] = set()
-"""Why a call that is over must not simply return, and one that begins must not go straight to C: what is in it says
-what `settle` has to do. It is empty nearly always, and to ask that is all that such a call pays for it."""
-
-STRIKING: Final = "a strike is under way"
-QUEUED: Final = "a strike may be queued"
-ORPHANED: Final = "a closed socket's number is open"
-LISTED: Final = "calls are in the lists alone"
-
 let_pass: Callable[[int], None] | None = None
 """What a thread does that has left a call, given its identifier: where Ctrl+C is a thread's work (`samesock.winsock`),
 none of its strikes may hit what comes after."""
-
-threads_inside: Callable[..., list[int]] | None = None
-"""Who is in a call of a socket (that writes, or that reads) without being in a list: where such calls are made
-(`samesock.winsock.inside`)."""
 
 HAND_OVER_SECONDS = 1.0
 """How long the closing thread waits for the others. After it, the last of them closes the number."""
@@ -150,12 +137,15 @@ def is_shut_for_caller() -> bool:
 
 
 def leave(sock: Any) -> None:
-    """This thread is out of its call, and has put back what it found."""
+    """This thread is out of its call, and has put back what it found. The last one to leave closes what its closer
+    could not."""
     me = get_ident()
     if readers.get(me) is None:
         readers.pop(me, None)
-    if unsettled:
-        settle(sock)
+    if let_pass is not None:
+        let_pass(me)
+    if orphans:
+        close_if_last(sock)
 
 
 def leave_writing(sock: Any) -> None:
@@ -163,24 +153,9 @@ def leave_writing(sock: Any) -> None:
     me = get_ident()
     if writers.get(me) is None:
         writers.pop(me, None)
-    if unsettled:
-        settle(sock)
-
-
-def settle(sock: Any) -> None:
-    """After a call of the socket, before it returns: no strike is left for what comes after it, and the last one to
-    leave a socket closes what its closer could not."""
     if let_pass is not None:
-        let_pass(get_ident())
+        let_pass(me)
     if orphans:
-        close_if_last(sock)
-
-
-def abandon(sock: Any, number: int) -> None:
-    """Leave a socket's number to the last thread that leaves it."""
-    orphans[sock] = number
-    unsettled.add(ORPHANED)
-    if not others_in(sock):  # it left in between, and saw no orphan
         close_if_last(sock)
 
 
@@ -188,8 +163,6 @@ def close_if_last(sock: Any) -> None:
     """After a call: close what the socket's closer left to the last thread that leaves it."""
     if sock in orphans and not others_in(sock):
         number = orphans.pop(sock, None)
-        if not orphans:
-            unsettled.discard(ORPHANED)
         if number is not None:
             _socket.close(number)
 
@@ -201,21 +174,15 @@ def others_in(sock: Any) -> list[int]:
 
 def readers_of(sock: Any) -> list[int]:
     """Those that are in a call which can be cut short."""
-    return _inside(sock, readers, writing=False)
+    me = get_ident()
+    # The numbers first: that makes no tuples, whose making may run the garbage collector, and with it other threads.
+    return [thread for thread in list(readers) if thread != me and _has(readers.get(thread), sock)]
 
 
 def writers_of(sock: Any) -> list[int]:
     """Those that send."""
-    return _inside(sock, writers, writing=True)
-
-
-def _inside(sock: Any, entries: dict[int, Any], *, writing: bool) -> list[int]:
     me = get_ident()
-    # The numbers first: that makes no tuples, whose making may run the garbage collector, and with it other threads.
-    found = [thread for thread in list(entries) if thread != me and _has(entries.get(thread), sock)]
-    if threads_inside is not None:
-        found += [thread for thread in threads_inside(sock, writing=writing) if thread != me]
-    return found
+    return [thread for thread in list(writers) if thread != me and _has(writers.get(thread), sock)]
 
 
 def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
@@ -230,7 +197,9 @@ def wake(sock: Any, strike: Callable[[Any, int], None] | None = None) -> None:
     strike(sock, tries)
     while others_in(sock):
         if time.monotonic() >= give_up:
-            abandon(sock, _socket.socket.detach(sock))
+            orphans[sock] = _socket.socket.detach(sock)
+            if not others_in(sock):  # it left in between, and saw no orphan
+                close_if_last(sock)
             return
         time.sleep(pause)
         pause = min(pause * 2, 0.02)

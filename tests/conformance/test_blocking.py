@@ -128,6 +128,22 @@ def test_a_timeout_holds_after_much_has_come(inet):
         assert call.result() == b"late"
 
 
+def test_a_timeout_holds_beside_a_blocking_duplicate(inet):
+    """settimeout(): the time is the object's own; that a duplicate waits for ever makes no call of this one's do so."""
+    made = inet.connection()
+    made.client.settimeout(PATIENCE)
+    copy = inet.keep(made.client.dup())
+    copy.setblocking(True)
+    much = bytes(8192)
+    made.server.sendall(much)
+    got = 0
+    while got < len(much):
+        got += len(made.client.recv(1 << 20))
+    made.client.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        Background(made.client.recv, 10).result()
+
+
 def test_a_timeout_is_the_sends_too(inet):
     """settimeout(): a send that finds no room waits for some until its time is over, and is then sent whole."""
     made = inet.connection()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import array
+import ctypes
 import errno
 import io
+import pickle
 import select
 import time
 
@@ -261,3 +263,32 @@ def test_both_directions_at_once(inet):
     for call in sending:
         call.result()
     assert [call.result() for call in receiving] == [data, data]
+
+
+@pytest.mark.parametrize("method", ["send", "sendall"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        (ctypes.c_int32 * 2)(1, 2),
+        ctypes.c_int32(3),
+        pickle.PickleBuffer(b"12345678"),
+        memoryview(b"1").cast("B", ()),
+        array.array("q", range(4096)),
+    ],
+    ids=["array of C's", "number of C's", "pickle", "no dimension", "array"],
+)
+def test_whatever_has_bytes_is_sent(inet, method, data):
+    """send(2) of the bytes of an object, all of them, whatever its length is counted in, and also if it has none."""
+    made = inet.connection()
+    made.client.settimeout(PATIENCE)
+    made.server.settimeout(PATIENCE)
+    wanted = memoryview(data).tobytes()
+    assert getattr(made.client, method)(data) in (None, len(wanted))
+    got = b""
+    while len(got) < len(wanted):
+        got += made.server.recv(1 << 16)
+    made.client.settimeout(None)
+    assert getattr(made.client, method)(data) in (None, len(wanted))
+    while len(got) < 2 * len(wanted):
+        got += made.server.recv(1 << 16)
+    assert got == 2 * wanted

@@ -241,7 +241,7 @@ def test_a_frame_closes_what_it_was_left(monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.setattr(_waking._socket, "close", closed.append)
 
     def late(sock: Any, *_: Any) -> int:
-        _waking.abandon(sock, 4711)
+        _waking.orphans[sock] = 4711
         return 1
 
     late.__name__ = name

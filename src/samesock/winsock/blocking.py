@@ -26,7 +26,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from samesock import _errors, _waking
-from samesock._call_arguments import LONGEST
+from samesock._call_arguments import LONGEST, size_of
 from samesock.backend import system
 from samesock.winsock import pending
 from samesock.winsock.calls import calls
@@ -57,12 +57,6 @@ _END: Final[dict[str, Any]] = {
     "recvfrom_into": (0, None),
 }
 """What C's calls give at the end of the stream. Any other raises WSAESHUTDOWN for it, as Winsock does."""
-
-_flowing: set[int] = set()
-"""The id() of sockets with a time-out whose last read gave much: the next one is made before a wait, which would cost
-as much as the read. Of a socket that gives little at a time, that read would mostly be the one too many. A guess: an
-id that is another socket's by now costs it one call."""
-_MOST_FLOWING: Final = 4096
 
 under_way: WeakSet[Any] = WeakSet()
 """Sockets whose connect goes on after its call."""
@@ -126,44 +120,27 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
         call = getattr(calls, _WITHOUT_SELECT.get(function, ""), function)
     deadline = None if timeout is None else time.monotonic() + timeout
     me = get_ident()
-    flows = call is not function and id(sock) in _flowing
     while True:
         outer = _readers.get(me)
         _readers[me] = (
             sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
         )
         try:
-            if flows and not _is_shut(sock):
-                flows = False  # for the next turn
-            elif not _is_shut(sock):
+            if not _is_shut(sock):
                 _wait(sock, deadline, function, writing=False)
                 if _is_shut(sock):
                     continue
             elif not system.wait_for(calls.fileno(sock), False, 0.0):
                 raise _errors.error(_SHUT_DOWN, _tried(function))
-            got = call(sock, *arguments)
-            if call is not function:
-                _note_flow(sock, got if isinstance(got, int) else len(got))
-            return got
+            return call(sock, *arguments)
         except OSError as failure:
             if call is not function and getattr(failure, "winerror", None) == _WOULD_BLOCK:
-                continue  # another thread took it, or nothing has come yet
+                continue  # another thread took it
             if reading_has_ended(failure, sock, function):
                 return _END[_name(function)]
         finally:
             _readers[me] = outer
             _leave(sock)
-
-
-def _note_flow(sock: Any, count: int) -> None:
-    """Keep whether it is likely that the next read, too, need not wait."""
-    if count < SMALL:
-        if _flowing:
-            _flowing.discard(id(sock))
-    else:
-        if len(_flowing) >= _MOST_FLOWING:
-            _flowing.clear()
-        _flowing.add(id(sock))
 
 
 def _takes_nothing(function: Callable[..., Any], arguments: Any) -> bool:
@@ -199,23 +176,23 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
         if me != interrupter.main:
             return function(sock, *arguments)
         if name in ("send", "sendall"):
-            if len(arguments[0]) <= SMALL and _ctrl_c_raises():
+            if size_of(arguments[0]) <= SMALL and _ctrl_c_raises():
                 # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
                 # whose exception leaves then.
-                interrupter.small = [sock]
+                interrupter.writing = [sock]
                 return function(sock, *arguments)
             sent = pending.send(calls.fileno(sock), *arguments)
             return sent if name == "send" else None
         # A datagram, or a message: with room for it, it is not waited for.
         _wait(sock, None, function, writing=True)
-        if _waking.QUEUED in _waking.unsettled:
+        if interrupter.queued:
             interrupter.settle()
         return function(sock, *arguments)
     except OSError as failure:
         raise writing_failed(failure, sock, function) from None
     finally:
         if me == interrupter.main:
-            interrupter.small = None
+            interrupter.writing = None
         _writers[me] = outer
         _leave_writing(sock)
 
@@ -224,7 +201,7 @@ def _ctrl_c_raises() -> bool:
     """Whether Ctrl+C now would end a call of C's and is sure to raise: then how much was sent need not be known."""
     return (
         interrupter.is_ready()
-        and _waking.QUEUED not in _waking.unsettled
+        and not interrupter.queued
         and _signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
 
@@ -236,28 +213,20 @@ def _write_in_time(
     me = get_ident()
     size = memoryview(arguments[0]).nbytes if whole else 0
     sent = 0
-    direct = whole or (function in _WITHOUT_SELECT and len(arguments) < 3)
-    call = calls.send_now if direct else function
-    # There is room nearly always, and a send that finds none says so: to ask first would cost as much as the send.
-    # Only of a socket whose connect goes on Winsock's send would say ENOTCONN.
-    asks = not direct or (bool(under_way) and sock in under_way)
+    call = calls.send_now if whole or (function in _WITHOUT_SELECT and len(arguments) < 3) else function
     outer = _writers.get(me)
     _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
         while True:
-            if asks:
-                number = calls.fileno(sock)
-                if (
-                    number >= 0 and not calls.select([], [number], [], 0)[1]
-                ):  # half the price of a wait of ours
-                    _wait(sock, deadline, function, writing=True)
-            asks = True
+            number = calls.fileno(sock)
+            if number >= 0 and not calls.select([], [number], [], 0)[1]:  # half the price of a wait of ours
+                _wait(sock, deadline, function, writing=True)
             try:
                 if not whole:
                     return call(sock, *arguments)
                 sent += calls.send_now(sock, arguments[0], *(arguments[1:] or (0,)), sent)
             except OSError as failure:
-                if not direct or getattr(failure, "winerror", None) != _WOULD_BLOCK:
+                if call is function or getattr(failure, "winerror", None) != _WOULD_BLOCK:
                     raise
             if whole and sent >= size:
                 return None

@@ -19,17 +19,13 @@ import ctypes
 import signal
 import threading
 import time
-from types import FrameType
 from typing import Any, Final
 
 from samesock import _waking
 from samesock.backend import _windows_wait, system
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
-from samesock.winsock import inside
 from samesock.winsock.calls import calls
-
-_unsettled = _waking.unsettled
 
 _PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 _FIRST_OF_CANCEL_IO_EX: Final = 4
@@ -53,9 +49,11 @@ class Interrupter:
         self.main: int | None = threading.main_thread().ident
         self.cancelled: int = 0
         """How many calls of the main thread came back cancelled."""
-        self.small: list[Any] | None = None
-        """The socket of a small send that the main thread is in, in a list that is this call's alone. `data`'s have
-        their frames for that."""
+        self.striking: bool = False
+        self.writing: list[Any] | None = None
+        """The socket of a small send that the main thread is in, in a list that is this call's alone."""
+        self.queued: bool = False
+        """Whether a `CancelIo` may still be queued for the main thread."""
         self._spared = 0
         self._lock = _thread.allocate_lock()
         self._thread = 0
@@ -74,7 +72,7 @@ class Interrupter:
             self._cancel_io = _address_of(kernel32_waits.CancelIo)
             kernel32_waits.ResetEvent(event)
             _thread.start_new_thread(self._watch, (event,))
-            _waking.let_pass = self.let_pass
+            _waking.let_pass = self._let_pass_if_struck
             self.ready = True
         return True
 
@@ -89,24 +87,21 @@ class Interrupter:
     def settle(self) -> None:
         """In the main thread, before a write that must not be cut: what is still queued for it runs now."""
         with self._lock:
-            self._run_queue()
+            kernel32_waits.SleepEx(0, 1)
+            self.queued = False
 
     def let_pass(self, thread: int) -> None:
         """After a call: on return no strike is under way that took the caller's socket for the main thread's, and
         nothing is queued for the main thread any more. It would end a later wait there, whosever that is: a
         `select.select` was seen to fail with 995, on a socket that had got the number."""
         with self._lock:
-            if thread == self.main and _waking.QUEUED in _unsettled:
-                self._run_queue()
+            if self.queued and thread == self.main:
+                kernel32_waits.SleepEx(0, 1)
+                self.queued = False
 
-    def _run_queue(self) -> None:
-        kernel32_waits.SleepEx(0, 1)
-        _unsettled.discard(_waking.QUEUED)
-
-    def _queue(self, number: int) -> None:
-        """Have the main thread run a `CancelIo`, when it next waits."""
-        _unsettled.add(_waking.QUEUED)
-        kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
+    def _let_pass_if_struck(self, thread: int) -> None:
+        if self.striking or self.queued:
+            self.let_pass(thread)
 
     def cancel_for(self, thread: int, number: int) -> bool:
         """Have that thread (Windows' number, which is Python's, too) cancel what it has pending on the socket."""
@@ -134,19 +129,19 @@ class Interrupter:
         `CancelIoEx` is what ends it there: other threads' reads of the socket are made again, and where others send on
         it, too, it goes on until they are done.
         """
-        token = self._small_send()
+        token = self.writing
         end = time.monotonic() + _WRITE_SECONDS
-        while token is not None and self._small_send() is token and time.monotonic() < end:
+        while token is not None and self.writing is token and time.monotonic() < end:
             time.sleep(0.005)
         for strike in range(_STRIKES):
             with self._lock:
-                if token is None or self._small_send() is not token:
+                if token is None or self.writing is not token:
                     return
-                sock = token[0] if isinstance(token, list) else inside.socket_of(token)
-                number = calls.fileno(sock)
+                number = calls.fileno(token[0])
                 if number >= 0 and strike < _FIRST_OF_CANCEL_IO_EX:
-                    self._queue(number)
-                elif number >= 0 and set(_waking.writers_of(sock)) <= {self.main}:
+                    self.queued = True
+                    kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
+                elif number >= 0 and set(_waking.writers_of(token[0])) <= {self.main}:
                     kernel32_waits.CancelIoEx(number, None)
             time.sleep(_PAUSES[min(strike, len(_PAUSES) - 1)])
 
@@ -157,15 +152,11 @@ class Interrupter:
         a call that begins meanwhile is struck, too, which costs it nothing but to be made again.
         """
         end = time.monotonic() + _SETTLE_SECONDS
-        while self._socket() is None and self._small_send() is None and time.monotonic() < end:
+        while self._socket() is None and self.writing is None and time.monotonic() < end:
             time.sleep(0.001)
 
     def _socket(self) -> Any:
-        return inside.read_by(self.main or 0)
-
-    def _small_send(self) -> list[Any] | FrameType | None:
-        """What stands for the small send that the main thread is in, and for no other one."""
-        return self.small or inside.writing(self.main or 0)
+        return _waking.read_by(self.main or 0)
 
     def _end_call(self) -> None:
         """Strike until the call that the main thread is in has come back."""
@@ -178,18 +169,19 @@ class Interrupter:
     def _strike(self, sock: Any, seen: int, strike: int) -> bool:
         """One try to end it; False when it has come back."""
         with self._lock:
-            _unsettled.add(_waking.STRIKING)
+            self.striking = True
             try:
                 number = calls.fileno(sock)
                 if self.cancelled != seen or self._socket() is not sock or number < 0:
                     return False
                 if self._thread and strike < _FIRST_OF_CANCEL_IO_EX:
-                    self._queue(number)
+                    self.queued = True
+                    kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
                 elif not _waking.writers_of(sock):
                     kernel32_waits.CancelIoEx(number, None)
                 return True
             finally:
-                _unsettled.discard(_waking.STRIKING)
+                self.striking = False
 
 
 def _address_of(function: Any) -> int:
