@@ -228,8 +228,11 @@ def _write_in_time(
             except OSError as failure:
                 if call is function or getattr(failure, "winerror", None) != _WOULD_BLOCK:
                     raise
-            if whole and sent >= size:
-                return None
+            if whole:
+                if sent >= size:
+                    return None
+                if time.monotonic() >= deadline:  # there may be room again each time
+                    raise TimeoutError("timed out")
     except OSError as failure:
         raise _translated(failure, function, sock) from None
     finally:
