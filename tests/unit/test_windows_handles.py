@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from samesock import _aio_afd
+import samesock
+from samesock import _aio_afd, _waking
 from samesock._probes import descriptors as probes
 from samesock.backend import _windows_wait, winsock
 from samesock.fd.descriptor import Descriptor
@@ -151,15 +152,47 @@ def test_a_port_that_is_in_the_way_on_purpose(handles: Handles) -> None:
     winsock.refuse_overlapped(4)
 
 
+@pytest.fixture
+def interrupter(monkeypatch: pytest.MonkeyPatch) -> interrupting.Interrupter:
+    """One of its own, so that the process's keeps no thread's number."""
+    monkeypatch.setattr(_waking, "let_pass", None)
+    monkeypatch.setattr(interrupting, "_address_of", lambda _: 1)
+    return interrupting.Interrupter()
+
+
 @pytest.mark.parametrize("queued", [0, 1])
-def test_cancelling_for_another_thread(handles: Handles, queued: int) -> None:
+def test_cancelling_for_another_thread(
+    handles: Handles, interrupter: interrupting.Interrupter, queued: int
+) -> None:
     """The thread's handle is closed, whether the call was queued; of a thread that has gone there is none."""
-    handles.patch.setattr(interrupting, "_address_of", lambda _: 1)
     handles.patch.setattr(kernel32_waits, "QueueUserAPC", lambda *_: queued)
-    assert interrupting.interrupter.cancel_for(1, 4) == bool(queued)
-    assert not handles.open
-    handles.patch.setattr(kernel32_waits, "OpenThread", lambda *_: 0)
-    assert not interrupting.interrupter.cancel_for(1, 4)
+    with samesock.socket() as sock:
+        handles.patch.setitem(_waking.readers, 1, sock)
+        assert interrupter.cancel_for(1, sock) == bool(queued)
+        assert not handles.open
+        handles.patch.setattr(kernel32_waits, "OpenThread", lambda *_: 0)
+        assert not interrupter.cancel_for(1, sock)
+
+
+def test_what_is_queued_for_a_thread_runs_before_its_call_returns(
+    handles: Handles, interrupter: interrupting.Interrupter
+) -> None:
+    """A thread that was struck runs what is queued for it when it leaves its call; one that had left is not struck."""
+    ran: list[int] = []
+    handles.patch.setattr(kernel32_waits, "QueueUserAPC", lambda *_: 1)
+    handles.patch.setattr(kernel32_waits, "SleepEx", lambda *_: ran.append(1))
+    with samesock.socket() as sock:
+        assert not interrupter.cancel_for(1, sock)
+        assert not interrupter.queued
+        handles.patch.setitem(_waking.readers, 1, sock)
+        assert interrupter.cancel_for(1, sock)
+    assert interrupter.queued
+    interrupter.let_pass(2)
+    assert not ran
+    interrupter.let_pass(1)
+    assert ran == [1]
+    assert not interrupter.queued
+    assert _waking.let_pass is not None
 
 
 def test_the_table_of_a_process_that_has_ended(handles: Handles) -> None:

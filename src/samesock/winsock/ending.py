@@ -114,7 +114,7 @@ def _end_calls(sock: Any, *, writers_too: bool) -> None:
             return
         if writers and not writers_too:
             for thread in readers:
-                interrupter.cancel_for(thread, calls.fileno(sock))
+                interrupter.cancel_for(thread, sock)
         else:
             strike(sock, 0)
         time.sleep(_PAUSE_SECONDS)

@@ -53,7 +53,9 @@ class Interrupter:
         self.writing: list[Any] | None = None
         """The socket of a small send that the main thread is in, in a list that is this call's alone."""
         self.queued: bool = False
-        """Whether a `CancelIo` may still be queued for the main thread."""
+        """Whether a `CancelIo` may still be queued for some thread."""
+        self._struck: set[int] = set()
+        """Those threads."""
         self._spared = 0
         self._lock = _thread.allocate_lock()
         self._thread = 0
@@ -87,31 +89,52 @@ class Interrupter:
     def settle(self) -> None:
         """In the main thread, before a write that must not be cut: what is still queued for it runs now."""
         with self._lock:
-            kernel32_waits.SleepEx(0, 1)
-            self.queued = False
+            self._run_queue(self.main or 0)
 
     def let_pass(self, thread: int) -> None:
-        """After a call: on return no strike is under way that took the caller's socket for the main thread's, and
-        nothing is queued for the main thread any more. It would end a later wait there, whosever that is: a
+        """After a call of this thread's: on return no strike is under way that took the caller's socket for the main
+        thread's, and nothing is queued for this thread any more. It would end a later wait there, whosever that is: a
         `select.select` was seen to fail with 995, on a socket that had got the number."""
         with self._lock:
-            if self.queued and thread == self.main:
-                kernel32_waits.SleepEx(0, 1)
-                self.queued = False
+            if thread in self._struck:
+                self._run_queue(thread)
+
+    def _run_queue(self, thread: int) -> None:
+        kernel32_waits.SleepEx(0, 1)
+        self._spare(thread)
+
+    def _mark(self, thread: int) -> None:
+        """Before something is queued for the thread, and before it is looked whether it is still in its call: so one
+        that leaves meanwhile either sees the mark, or is seen to have left."""
+        self._struck.add(thread)
+        self.queued = True
+
+    def _spare(self, thread: int) -> None:
+        self._struck.discard(thread)
+        self.queued = bool(self._struck)
 
     def _let_pass_if_struck(self, thread: int) -> None:
         if self.striking or self.queued:
             self.let_pass(thread)
 
-    def cancel_for(self, thread: int, number: int) -> bool:
-        """Have that thread (Windows' number, which is Python's, too) cancel what it has pending on the socket."""
-        handle = kernel32_waits.OpenThread(waits.THREAD_SET_CONTEXT, 0, thread)
-        if not handle:
-            return False
-        try:
-            return bool(kernel32_waits.QueueUserAPC(_address_of(kernel32_waits.CancelIo), handle, number))
-        finally:
-            kernel32_waits.CloseHandle(handle)
+    def cancel_for(self, thread: int, sock: Any) -> bool:
+        """Have that thread (Windows' number, which is Python's, too) cancel what it has pending on the socket that it
+        reads from; False if it does not."""
+        with self._lock:
+            _waking.let_pass = self._let_pass_if_struck
+            self._mark(thread)
+            number = calls.fileno(sock)
+            handle = 0
+            if number >= 0 and thread in _waking.readers_of(sock):
+                handle = kernel32_waits.OpenThread(waits.THREAD_SET_CONTEXT, 0, thread)
+            try:
+                if handle and kernel32_waits.QueueUserAPC(_address_of(kernel32_waits.CancelIo), handle, number):
+                    return True
+                self._spare(thread)
+                return False
+            finally:
+                if handle:
+                    kernel32_waits.CloseHandle(handle)
 
     def _watch(self, event: int) -> None:
         while True:
@@ -139,7 +162,7 @@ class Interrupter:
                     return
                 number = calls.fileno(token[0])
                 if number >= 0 and strike < _FIRST_OF_CANCEL_IO_EX:
-                    self.queued = True
+                    self._mark(self.main or 0)
                     kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
                 elif number >= 0 and set(_waking.writers_of(token[0])) <= {self.main}:
                     kernel32_waits.CancelIoEx(number, None)
@@ -175,7 +198,7 @@ class Interrupter:
                 if self.cancelled != seen or self._socket() is not sock or number < 0:
                     return False
                 if self._thread and strike < _FIRST_OF_CANCEL_IO_EX:
-                    self.queued = True
+                    self._mark(self.main or 0)
                     kernel32_waits.QueueUserAPC(self._cancel_io, self._thread, number)
                 elif not _waking.writers_of(sock):
                     kernel32_waits.CancelIoEx(number, None)
