@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 told: WeakSet[Any] = WeakSet()
-"""A socket that connects anew leaves it."""
+"""A socket that connects anew leaves it, with its duplicates."""
 
 _duplicates: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
 """The error is the connection's: one that was told to a socket was told to all of dup()'s making."""
@@ -20,6 +20,12 @@ _duplicates: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
 def tell(sock: Any) -> None:
     """From now on the error has been told."""
     told.update(_duplicates.get(sock, (sock,)))
+
+
+def forget(sock: Any) -> None:
+    """It connects anew: no error of the connection that is to come has been told."""
+    if told:
+        told.difference_update(_duplicates.get(sock, (sock,)))
 
 
 def is_news(sock: Any) -> bool:

@@ -12,23 +12,39 @@ import _socket
 from typing import Any
 
 from samesock import _errors
-from samesock._told_streams import tell
-from samesock._told_streams import told as told_streams
+from samesock._told_streams import forget, tell
 from samesock.winsock import stream_error
 from samesock.winsock.blocking import call, under_way
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
     WSAEADDRNOTAVAIL,
+    WSAECONNABORTED,
+    WSAECONNREFUSED,
+    WSAECONNRESET,
     WSAEINVAL,
     WSAEISCONN,
+    WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     code_of,
+    is_connected,
     is_listening,
     told,
 )
 from samesock.winsock.waiting import settled
 
 WSAEALREADY = 10037
+WSAENETUNREACH = 10051
+WSAEHOSTUNREACH = 10065
+
+_ATTEMPTS_ENDS = (
+    WSAENETUNREACH,
+    WSAECONNABORTED,
+    WSAECONNRESET,
+    WSAETIMEDOUT,
+    WSAECONNREFUSED,
+    WSAEHOSTUNREACH,
+)
+"""What the network answers to an attempt. Any other error is one of the call, such as a name that nobody knows."""
 
 _LOOPBACK = {_socket.AF_INET: "127.0.0.1", _socket.AF_INET6: "::1"}
 _WILDCARD = {_socket.AF_INET: "0.0.0.0", _socket.AF_INET6: "::"}
@@ -45,14 +61,9 @@ def connect(sock: Any, address: Any) -> None:
         calls.refuse_quickly(calls.fileno(sock))
     try:
         call(calls.connect, sock, target)
-    except TimeoutError as error:
-        if error.errno is None:
-            told_streams.discard(sock)
-            under_way.add(sock)  # the program has stopped waiting for it, and the system has not
-        raise told(sock, error, f"connecting to {address!r}") from None
     except OSError as error:
         raise _failed(sock, address, error) from None
-    told_streams.discard(sock)
+    forget(sock)
     if not is_stream:
         calls.report_unreachable(calls.fileno(sock), True)
 
@@ -114,9 +125,12 @@ def _failed(sock: Any, address: Any, error: OSError) -> OSError:
     tried = f"connecting to {address!r}"
     code = code_of(error)
     is_stream = calls.type(sock) == _socket.SOCK_STREAM
-    if isinstance(error, BlockingIOError):
+    if isinstance(error, TimeoutError) and error.errno is None:
+        under_way.add(sock)  # the program has stopped waiting for it, and the system has not
+        forget(sock)
+    elif isinstance(error, BlockingIOError):
         under_way.add(sock)
-        told_streams.discard(sock)
+        forget(sock)
         if code == WSAEWOULDBLOCK:
             return _errors.named_error("EINPROGRESS", tried, code=code)
     elif code == WSAEINVAL and is_listening(sock):
@@ -125,8 +139,8 @@ def _failed(sock: Any, address: Any, error: OSError) -> OSError:
         return _errors.named_error("ECONNREFUSED", tried, code=code)  # nobody listens on port 0
     elif code == WSAEISCONN and is_stream:
         return stream_error.reconnecting(sock, tried) or told(sock, error, tried)
-    elif is_stream:
-        tell(sock)  # Wine's SO_ERROR keeps it
+    elif is_stream and code in _ATTEMPTS_ENDS and not is_connected(sock):
+        tell(sock)  # Wine's SO_ERROR keeps it; of a connection that goes on no error has been told
     return told(sock, error, tried)
 
 
