@@ -12,7 +12,8 @@ import _socket
 from typing import Any
 
 from samesock import _errors
-from samesock._told_streams import forget, tell
+from samesock._told_streams import forget, tell, with_duplicates
+from samesock._told_streams import share as share_errors
 from samesock.winsock import stream_error
 from samesock.winsock.blocking import call, under_way
 from samesock.winsock.calls import calls
@@ -68,6 +69,13 @@ def connect(sock: Any, address: Any) -> None:
         calls.report_unreachable(calls.fileno(sock), True)
 
 
+def share(sock: Any, copy: Any) -> None:
+    """`copy` is a duplicate of the socket: a connect of the one is a connect of the other, and so is its failure."""
+    share_errors(sock, copy)
+    if sock in under_way:
+        under_way.add(copy)
+
+
 def disconnect(sock: Any) -> None:
     """Undo a datagram socket's connect."""
     calls.disconnect(sock)
@@ -109,7 +117,7 @@ def _look(sock: Any, address: Any) -> None:
         raise told(sock, error, tried) from None
     if not is_settled:
         raise _errors.named_error("EALREADY", tried, code=WSAEALREADY)
-    under_way.discard(sock)
+    under_way.difference_update(with_duplicates(sock))
     if code:
         tell(sock)
     if code < _errors.WINSOCK:
@@ -120,17 +128,21 @@ def _look(sock: Any, address: Any) -> None:
         raise _errors.pending(code, tried)
 
 
+def _goes_on(sock: Any) -> None:
+    """The connect is under way, of the socket and of its duplicates."""
+    under_way.update(with_duplicates(sock))
+    forget(sock)
+
+
 def _failed(sock: Any, address: Any, error: OSError) -> OSError:
     """The exception for a failed connect."""
     tried = f"connecting to {address!r}"
     code = code_of(error)
     is_stream = calls.type(sock) == _socket.SOCK_STREAM
     if isinstance(error, TimeoutError) and error.errno is None:
-        under_way.add(sock)  # the program has stopped waiting for it, and the system has not
-        forget(sock)
+        _goes_on(sock)  # the program has stopped waiting for it, and the system has not
     elif isinstance(error, BlockingIOError):
-        under_way.add(sock)
-        forget(sock)
+        _goes_on(sock)
         if code == WSAEWOULDBLOCK:
             return _errors.named_error("EINPROGRESS", tried, code=code)
     elif code == WSAEINVAL and is_listening(sock):
