@@ -7,19 +7,31 @@ call makes of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 told: WeakSet[Any] = WeakSet()
-"""A socket that connects anew leaves it."""
+"""A socket that connects anew leaves it, with its duplicates."""
 
 _duplicates: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
 """The error is the connection's: one that was told to a socket was told to all of dup()'s making."""
 
 
+def with_duplicates(sock: Any) -> Iterable[Any]:
+    """The socket and all of dup()'s making, which are one socket to the system."""
+    return _duplicates.get(sock, (sock,))
+
+
 def tell(sock: Any) -> None:
     """From now on the error has been told."""
-    told.update(_duplicates.get(sock, (sock,)))
+    told.update(with_duplicates(sock))
+
+
+def forget(sock: Any) -> None:
+    """It connects anew: no error of the connection that is to come has been told."""
+    if told:
+        told.difference_update(with_duplicates(sock))
 
 
 def is_news(sock: Any) -> bool:

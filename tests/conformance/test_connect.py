@@ -17,12 +17,14 @@ def writable(sock, timeout=PATIENCE):
         return bool(selector.select(timeout))
 
 
-def pending(inet):
-    """A non-blocking socket whose connect is under way: the listener's queue is full, so nobody answers."""
+def pending(inet, first=lambda _: None):
+    """A non-blocking socket whose connect is under way: the listener's queue is full, so nobody answers. What is to be
+    done before its connect is `first`."""
     listener = inet.listener(0)
     for _ in range(16):
         sock = inet.tcp()
         sock.setblocking(False)
+        first(sock)
         assert sock.connect_ex(listener.getsockname()) in (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
         if not writable(sock, 0.1):
             return sock
@@ -92,6 +94,18 @@ def test_a_second_connect_while_the_first_is_under_way(inet):
 def test_no_peer_while_a_connect_is_under_way(inet):
     """getpeername(2): ENOTCONN while a non-blocking connect is under way."""
     assert errno_of(pending(inet).getpeername) == errno.ENOTCONN
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_duplicate_has_no_peer_either(inet, when):
+    """dup(2): a duplicate, made before the connect or while it is under way, is the same socket: ENOTCONN, EALREADY."""
+    copies = {}
+    sock = pending(inet, lambda new: copies.setdefault(new, new.dup()) if when == "before" else None)
+    copy = copies[sock] if when == "before" else sock.dup()
+    for made in (copy, *copies.values()):
+        inet.stack.enter_context(made)
+    assert errno_of(copy.getpeername) == errno.ENOTCONN
+    assert errno_of(copy.connect, (inet.host, 9)) == errno.EALREADY
 
 
 @pytest.mark.parametrize(("call", "argument"), [("send", b"x"), ("recv", 1)])

@@ -256,6 +256,48 @@ def test_an_end_stays_an_end(inet):
     assert errno_of(made.client.send, b"x") == errno.EPIPE
 
 
+def test_an_end_that_nobody_read_stays_an_end(net, inet):
+    """recv(2): the end of the stream where the peer has closed properly and then answered a send by a reset, also if
+    the first recv comes after it; send and SO_ERROR have EPIPE (Linux)."""
+    made = inet.connection()
+    made.server.close()
+    assert select.select([made.client], [], [], PATIENCE)[0]
+    made.client.send(b"to nobody")
+    time.sleep(0.1)
+    assert made.client.recv(1) == b""
+    assert made.client.recv(1) == b""
+    assert pending(net, made.client) == errno.EPIPE
+    assert made.client.recv(1) == b""
+
+
+def test_a_connect_in_vain_tells_no_error(net, inet):
+    """connect(2): one that fails on a live connection, as for a host that cannot be found, leaves the reset that comes
+    later to be told."""
+    made = inet.connection()
+    with pytest.raises(net.gaierror):
+        made.client.connect(("::1", 80))  # no host of IPv4's
+    made.server.sendall(b"part")
+    assert made.client.recv(8) == b"part"
+    inet.reset(made.server)
+    assert select.select([made.client], [], [], PATIENCE)[0]
+    assert errno_of(made.client.recv, 8) == errno.ECONNRESET
+
+
+def test_a_duplicate_knows_of_a_second_connect(inet):
+    """connect(2): after a connect that was refused and a second one that was not, a reset is told to the socket or to
+    its duplicate, whichever asks first (Linux)."""
+    listener, sock = inet.listener(), inet.tcp()
+    sock.settimeout(None)
+    with sock.dup() as copy:
+        assert errno_of(sock.connect, inet.closed_port()) == errno.ECONNREFUSED
+        sock.connect(listener.getsockname())
+        server, _ = inet.accept(listener)
+        inet.reset(server)
+        assert select.select([copy], [], [], PATIENCE)[0]
+        assert errno_of(copy.recv, 8) == errno.ECONNRESET
+        assert sock.recv(8) == b""
+
+
 def test_a_refusal_is_told_once(net, inet):
     """socket(7): SO_ERROR is 0 where connect(2) has told why it failed."""
     sock = inet.tcp()

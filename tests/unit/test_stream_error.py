@@ -19,10 +19,11 @@ import pytest
 import samesock
 from samesock import _told_streams, _waking
 from samesock.unix import endable
-from samesock.winsock import failing, stream_error
+from samesock.winsock import failing, options, stream_error
 from samesock.winsock.calls import calls
+from samesock.winsock.interrupting import interrupter
 from unit.scripted import windows_error
-from unit.winsock_sockets import Made, made_sockets
+from unit.winsock_sockets import Made, Socket, made_sockets
 
 KEEP_ALIVE, ABORTED, RESET, SHUT, TIMED_OUT = 10052, 10053, 10054, 10058, 10060
 
@@ -203,6 +204,37 @@ def test_a_loop_closes_what_was_reset() -> None:
         assert client.fileno() < 0
 
 
+class Layered(Socket):  # type: ignore[misc]
+    """A program's own class, whose shutdown does something of its own first."""
+
+    __slots__ = ()
+
+    def shutdown(self, how: int, /) -> None:
+        super().shutdown(how)
+
+
+CALLER = """
+def _call_connection_lost(sock, how):
+    sock.shutdown(how)
+"""
+
+
+@pytest.mark.parametrize("module", ["asyncio.proactor_events", "a.program"])
+def test_a_shutdown_of_a_class_of_its_own(made: Made, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """asyncio's proactor counts on no error from a shutdown of a program's own class; a program has its ENOTCONN."""
+    monkeypatch.setattr(calls, "select", lambda *_: ([1], [], []))
+    monkeypatch.setattr(calls, "is_aborted", lambda _: True)
+    monkeypatch.setattr(interrupter, "signals_do_it", False)  # as on Windows
+    caller: dict[str, Any] = {"__name__": module}
+    exec(CALLER, caller)
+    for kind in (Socket, Layered):
+        sock = made.stack.enter_context(kind())
+        if module == "a.program":
+            assert failure(caller["_call_connection_lost"], sock, stdlib.SHUT_RDWR)[0] == "ENOTCONN"
+        else:
+            caller["_call_connection_lost"](sock, stdlib.SHUT_RDWR)
+
+
 def test_a_shutdown_before_the_reset(aborted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """WSAESHUTDOWN is EPIPE, but for a reset that nobody has met yet."""
     always(monkeypatch, SHUT, "send")
@@ -227,6 +259,101 @@ def test_a_connect_that_fails_again(made: Made, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(calls, "getsockopt", real)
     sock.connect(made.listener().getsockname())
     assert sock not in _told_streams.told
+
+
+REFUSED, TOO_LATE, UNREACHABLE, NO_HOST = 10061, 10060, 10051, 10065
+
+
+@pytest.mark.parametrize("code", [REFUSED, TOO_LATE, UNREACHABLE, NO_HOST, RESET, ABORTED])
+def test_a_connect_that_fails(made: Made, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """What the network answers to an attempt is told by connect, and by nothing after it."""
+    sock = made.stream()
+    sock.setblocking(False)
+    always(monkeypatch, code, "connect")
+    assert failure(sock.connect, ("127.0.0.1", 9))[1] == code
+    assert sock in _told_streams.told
+
+
+@pytest.mark.parametrize(
+    "code", [10055, 10013, 10022, 10049]
+)  # WSAENOBUFS, WSAEACCES, WSAEINVAL, WSAEADDRNOTAVAIL
+def test_an_error_of_the_call_alone(made: Made, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """What connect has against its arguments says nothing of a connection."""
+    sock = made.stream()
+    sock.setblocking(False)
+    always(monkeypatch, code, "connect")
+    assert failure(sock.connect, ("127.0.0.1", 9))[1] == code
+    assert sock not in _told_streams.told
+
+
+def test_a_connect_in_vain(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live connection's reset is news, whatever a connect of its socket was answered before."""
+    for code in (REFUSED, UNREACHABLE):
+        with monkeypatch.context() as patch:
+            always(patch, code, "connect")
+            assert failure(stream.connect, ("127.0.0.1", 9))[1] == code
+    with monkeypatch.context() as patch:
+        patch.setattr(calls, "connect", unknown_host)
+        with pytest.raises(stdlib.gaierror):
+            stream.connect(("nobody.invalid", 9))
+    always(monkeypatch, RESET, "recv")
+    assert failure(stream.recv, 1) == ("ECONNRESET", RESET)
+
+
+def unknown_host(*_: Any) -> None:
+    """C's connect to a host that nobody knows."""
+    raise stdlib.gaierror(stdlib.EAI_NONAME, "nobody knows it")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_duplicates_connect_anew(made: Made, which: int) -> None:
+    """Where one of two duplicates connects, nothing has been told to the other of the new connection, either."""
+    listener, sock = made.listener(), made.stream()
+    copy = made.stack.enter_context(sock.dup())
+    _told_streams.tell(sock)
+    assert copy in _told_streams.told
+    (sock, copy)[which].connect(listener.getsockname())
+    assert sock not in _told_streams.told
+    assert copy not in _told_streams.told
+
+
+def test_connected_by_a_loop(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option by which asyncio ends its own ConnectEx begins a connection of which nothing has been told."""
+    sock = made.stream()
+    copy = made.stack.enter_context(sock.dup())
+    _told_streams.tell(sock)
+    always(monkeypatch, REFUSED, "setsockopt")
+    assert failure(sock.setsockopt, options.SOL_SOCKET, options.SO_UPDATE_CONNECT_CONTEXT, 0)[1] == REFUSED
+    assert sock in _told_streams.told
+    monkeypatch.setattr(calls, "setsockopt", lambda *_: None)
+    sock.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_KEEPALIVE, 1)
+    assert sock in _told_streams.told
+    sock.setsockopt(options.SOL_SOCKET, options.SO_UPDATE_CONNECT_CONTEXT, 0)
+    assert sock not in _told_streams.told
+    assert copy not in _told_streams.told
+
+
+async def connected_by_a_loop(client: Any, closed: Any, good: Any) -> None:
+    """A connect that is refused, and one that is not."""
+    loop = asyncio.get_running_loop()
+    with pytest.raises(ConnectionRefusedError):
+        client.connect(closed)
+    client.setblocking(False)
+    await asyncio.wait_for(loop.sock_connect(client, good), 10)
+
+
+def test_a_loop_connects_anew() -> None:
+    """A socket whose connect was refused and which asyncio's loop of this system then connects tells a reset."""
+    with samesock.create_server(("127.0.0.1", 0)) as listener, samesock.socket() as client:
+        with samesock.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            asyncio.run(connected_by_a_loop(client, nobody.getsockname(), listener.getsockname()))
+        server = listener.accept()[0]
+        server.setsockopt(stdlib.SOL_SOCKET, stdlib.SO_LINGER, struct.pack("ii", 1, 0))
+        server.close()
+        client.settimeout(10)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
 
 
 def test_a_datagrams_error_is_its_own(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

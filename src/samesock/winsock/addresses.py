@@ -14,7 +14,6 @@ from typing import Any
 from weakref import ref
 
 from samesock import _call_arguments, _errors
-from samesock._told_streams import share
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, accepted_as
 from samesock.winsock import adopting, binding, connecting, stream_error
@@ -104,7 +103,7 @@ class AddressMethods:
     def dup(self: Any) -> Any:
         check_open(self)
         copy = _stdlib.socket.dup(self)
-        share(self, copy)
+        connecting.share(self, copy)
         return copy
 
     def getsockname(self: Any) -> Any:

@@ -12,23 +12,40 @@ import _socket
 from typing import Any
 
 from samesock import _errors
-from samesock._told_streams import tell
-from samesock._told_streams import told as told_streams
+from samesock._told_streams import forget, tell, with_duplicates
+from samesock._told_streams import share as share_errors
 from samesock.winsock import stream_error
 from samesock.winsock.blocking import call, under_way
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
     WSAEADDRNOTAVAIL,
+    WSAECONNABORTED,
+    WSAECONNREFUSED,
+    WSAECONNRESET,
     WSAEINVAL,
     WSAEISCONN,
+    WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     code_of,
+    is_connected,
     is_listening,
     told,
 )
 from samesock.winsock.waiting import settled
 
 WSAEALREADY = 10037
+WSAENETUNREACH = 10051
+WSAEHOSTUNREACH = 10065
+
+_ATTEMPTS_ENDS = (
+    WSAENETUNREACH,
+    WSAECONNABORTED,
+    WSAECONNRESET,
+    WSAETIMEDOUT,
+    WSAECONNREFUSED,
+    WSAEHOSTUNREACH,
+)
+"""What the network answers to an attempt. Any other error is one of the call, such as a name that nobody knows."""
 
 _LOOPBACK = {_socket.AF_INET: "127.0.0.1", _socket.AF_INET6: "::1"}
 _WILDCARD = {_socket.AF_INET: "0.0.0.0", _socket.AF_INET6: "::"}
@@ -45,16 +62,18 @@ def connect(sock: Any, address: Any) -> None:
         calls.refuse_quickly(calls.fileno(sock))
     try:
         call(calls.connect, sock, target)
-    except TimeoutError as error:
-        if error.errno is None:
-            told_streams.discard(sock)
-            under_way.add(sock)  # the program has stopped waiting for it, and the system has not
-        raise told(sock, error, f"connecting to {address!r}") from None
     except OSError as error:
         raise _failed(sock, address, error) from None
-    told_streams.discard(sock)
+    forget(sock)
     if not is_stream:
         calls.report_unreachable(calls.fileno(sock), True)
+
+
+def share(sock: Any, copy: Any) -> None:
+    """`copy` is a duplicate of the socket: a connect of the one is a connect of the other, and so is its failure."""
+    share_errors(sock, copy)
+    if sock in under_way:
+        under_way.add(copy)
 
 
 def disconnect(sock: Any) -> None:
@@ -98,7 +117,7 @@ def _look(sock: Any, address: Any) -> None:
         raise told(sock, error, tried) from None
     if not is_settled:
         raise _errors.named_error("EALREADY", tried, code=WSAEALREADY)
-    under_way.discard(sock)
+    under_way.difference_update(with_duplicates(sock))
     if code:
         tell(sock)
     if code < _errors.WINSOCK:
@@ -109,14 +128,21 @@ def _look(sock: Any, address: Any) -> None:
         raise _errors.pending(code, tried)
 
 
+def _goes_on(sock: Any) -> None:
+    """The connect is under way, of the socket and of its duplicates."""
+    under_way.update(with_duplicates(sock))
+    forget(sock)
+
+
 def _failed(sock: Any, address: Any, error: OSError) -> OSError:
     """The exception for a failed connect."""
     tried = f"connecting to {address!r}"
     code = code_of(error)
     is_stream = calls.type(sock) == _socket.SOCK_STREAM
-    if isinstance(error, BlockingIOError):
-        under_way.add(sock)
-        told_streams.discard(sock)
+    if isinstance(error, TimeoutError) and error.errno is None:
+        _goes_on(sock)  # the program has stopped waiting for it, and the system has not
+    elif isinstance(error, BlockingIOError):
+        _goes_on(sock)
         if code == WSAEWOULDBLOCK:
             return _errors.named_error("EINPROGRESS", tried, code=code)
     elif code == WSAEINVAL and is_listening(sock):
@@ -125,8 +151,8 @@ def _failed(sock: Any, address: Any, error: OSError) -> OSError:
         return _errors.named_error("ECONNREFUSED", tried, code=code)  # nobody listens on port 0
     elif code == WSAEISCONN and is_stream:
         return stream_error.reconnecting(sock, tried) or told(sock, error, tried)
-    elif is_stream:
-        tell(sock)  # Wine's SO_ERROR keeps it
+    elif is_stream and code in _ATTEMPTS_ENDS and not is_connected(sock):
+        tell(sock)  # Wine's SO_ERROR keeps it; of a connection that goes on no error has been told
     return told(sock, error, tried)
 
 

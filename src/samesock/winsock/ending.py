@@ -73,13 +73,22 @@ class EndingMethods:
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
         else:
             if end is None:
-                _shut_stream(self, how, sys._getframe(1).f_globals.get("__name__"))  # noqa: SLF001
+                _shut_stream(self, how, _caller())
             else:
                 end.shutdown(self, how, _shut)
             if not stops_reading:
                 return
             _waking.ended[self] = _waking.END_OF_STREAM
         _end_calls(self, writers_too=how == _socket.SHUT_RDWR)
+
+
+def _caller() -> str | None:
+    """The module that called shutdown; a subclass's own shutdown that calls this one is on the way there."""
+    frame = sys._getframe(1)  # noqa: SLF001
+    while frame.f_back is not None and frame.f_code.co_name == "shutdown":
+        frame = frame.f_back
+    name: str | None = frame.f_globals.get("__name__")
+    return name
 
 
 def _leave_open(sock: Any, how: int) -> None:

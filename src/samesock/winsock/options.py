@@ -18,6 +18,7 @@ from typing import Any, Final
 from weakref import ref
 
 from samesock import _errors, _option_errors
+from samesock._told_streams import forget
 from samesock.unix import dispatch, ends
 from samesock.winsock import stream_error
 from samesock.winsock.calls import calls
@@ -32,6 +33,7 @@ SO_SNDTIMEO: Final = 0x1005
 SO_RCVTIMEO: Final = 0x1006
 SO_ERROR: Final = 0x1007
 SO_TYPE: Final = 0x1008
+SO_UPDATE_CONNECT_CONTEXT: Final = 0x7010  # mswsock.h
 
 _INT: Final = 4
 _LONGEST: Final = 0xFFFFFFFE
@@ -70,6 +72,8 @@ class OptionMethods:
                 calls.setsockopt(self, level, option, *value)
         except OSError as error:
             raise _refused(error, self, level, option, reading=False) from None
+        if option == SO_UPDATE_CONNECT_CONTEXT and level == SOL_SOCKET:
+            forget(self)  # asyncio's proactor sets it when its ConnectEx has connected the socket
         return None
 
     def getsockopt(self: Any, level: int, option: int, *length: int) -> Any:
