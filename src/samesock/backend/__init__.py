@@ -130,7 +130,7 @@ class Taker(Protocol):
     """When it started."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it; where it is open, once the offers for it are sent or revoked. Any thread may call it."""
 
 
 class Offer(Protocol):
