@@ -604,6 +604,14 @@ def test_a_stranger_with_the_addresses_of_a_peer_that_has_gone(path, listener, p
                 assert caught.value.errno in {errno.EPIPE, errno.ECONNRESET}
 
 
+def test_an_end_that_the_server_has_closed_is_not_its_listeners(pair):
+    """Once the server has closed its end, the client is not told that whoever listens there now is its peer."""
+    one, other = pair
+    other.close()
+    assert one.recv(1) == b""
+    assert samesock.peercred(one).trust == "claimed"
+
+
 def test_a_peer_that_has_ended_its_direction_is_still_there(pair, pipe):
     """After the peer's SHUT_WR it is known as before, and gets descriptors."""
     one, other = pair
