@@ -543,6 +543,88 @@ def test_nothing_goes_to_a_process_that_is_only_claimed(pair, pipe):
     assert writer_has_gone(pipe)
 
 
+PEER = """
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    print(os.getpid(), flush=True)
+    if sys.argv[2] == "ended both ways":
+        s.recv(1)
+    sys.stdin.readline()
+    os._exit(0)
+"""
+
+STRANGER = """
+    from _socket import socket as TCP, SOL_SOCKET, SO_REUSEADDR
+    end = time.monotonic() + float(sys.argv[5])
+    while True:
+        tcp = TCP()
+        tcp.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        try:
+            tcp.bind((sys.argv[1], int(sys.argv[2])))
+            tcp.connect((sys.argv[3], int(sys.argv[4])))
+        except OSError as error:
+            tcp.close()
+            if time.monotonic() > end:
+                print("kept out", error, flush=True)
+                break
+            time.sleep(0.05)
+        else:
+            print("let in", flush=True)
+            break
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("how", ["reset", "ended both ways"])
+def test_a_stranger_with_the_addresses_of_a_peer_that_has_gone(path, listener, pipe, monkeypatch, how):
+    """After its peer was ended, whoever takes over the peer's port and connects to the server's is not taken for it:
+    nothing is made ready for that process, and peercred does not name it."""
+    with child(PEER, path, how) as peer:
+        server, _ = listener.accept()
+        with server:
+            pid = int(says(peer))
+            before = samesock.peercred(server)
+            if how == "reset":
+                server.sendall(b"unread")
+                assert before.pid == pid
+            else:
+                server.shutdown(samesock.SHUT_WR)
+            tell(peer)
+            peer.wait(20)
+            state: Any = ends.get(server).state  # type: ignore[union-attr]
+            with child(STRANGER, *state.remote, *state.local, 20 if how == "reset" else 5) as stranger:
+                said = says(stranger)
+                assert said == "let in" or how != "reset", said
+                monkeypatch.setattr(system.passing, "offer", lambda *_: pytest.fail("made ready"))
+                peer_now = samesock.peercred(server)
+                assert (peer_now.pid, peer_now.trust) == (pid, "claimed")
+                with pytest.raises(OSError, match=r"passing|sending") as caught:
+                    samesock.send_fds(server, [b"x"], [pipe[0]])
+                assert caught.value.errno in {errno.EPIPE, errno.ECONNRESET}
+
+
+def test_an_end_that_the_server_has_closed_is_not_its_listeners(pair):
+    """Once the server has closed its end, the client is not told that whoever listens there now is its peer."""
+    one, other = pair
+    other.close()
+    assert one.recv(1) == b""
+    assert samesock.peercred(one).trust == "claimed"
+
+
+def test_a_peer_that_has_ended_its_direction_is_still_there(pair, pipe):
+    """After the peer's SHUT_WR it is known as before, and gets descriptors."""
+    one, other = pair
+    before = samesock.peercred(other)
+    one.shutdown(samesock.SHUT_WR)
+    assert other.recv(1) == b""
+    assert samesock.peercred(other) == before
+    samesock.send_fds(other, [b"x"], [pipe[0]])
+    data, numbers = all_of(one, 1)
+    close_all(numbers)
+    assert (data, len(numbers)) == (b"x", 1)
+
+
 def test_the_other_end_is_handed_to_a_process_that_has_ended(pair, pipe):
     """Descriptors for a process that this one gave the other end to, and that has ended, are EPIPE."""
     one, _ = pair

@@ -147,6 +147,44 @@ def test_a_taker_is_closed_once(world: World) -> None:
     assert world.closed == [THERE, THERE]
 
 
+@pytest.mark.parametrize("ends", ["revoke", "sent"])
+def test_a_close_while_an_offer_is_made(world: World, ends: str) -> None:
+    """A taker that another thread closes takes nothing more, and stays open until its last offer is sent or taken
+    back."""
+    taker = backend.taker(PID)
+    first = backend.offer([("handle", 5)], taker)
+    second = backend.offer([("socket", 6)], taker)
+    taker.close()
+    assert world.closed == []
+    with pytest.raises(OSError, match="closed meanwhile") as caught:
+        backend.offer([("handle", 7)], taker)
+    assert caught.value.errno == errno.EBADF
+    first.sent()
+    first.revoke()
+    assert (world.closed, world.closed_there) == ([], [])
+    getattr(second, ends)()
+    second.revoke()
+    assert world.closed_there == ([101] if ends == "revoke" else [])
+    assert world.closed == [THERE]
+
+
+def test_a_close_between_two_duplicates(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A close in the middle of an offer that then fails: what was made is taken back, and then it is let go of."""
+    taker = backend.taker(PID)
+    original = world.DuplicateHandle
+
+    def duplicate(*arguments: Any) -> int:
+        done = original(*arguments)
+        taker.close()
+        return done
+
+    monkeypatch.setattr(kernel32, "DuplicateHandle", duplicate, raising=False)
+    with pytest.raises(OSError, match="handle 13"):
+        backend.offer([("handle", 5), ("handle", 6), ("handle", 13)], taker)
+    assert world.closed_there == [100, 101]
+    assert world.closed == [THERE]
+
+
 def test_taking_back(world: World) -> None:
     """An offer that was not sent is closed in the target's process, once, Wine's duplicates of sockets included."""
     offer = backend.offer([("handle", 5), ("socket", 6)], backend.taker(PID))

@@ -15,10 +15,17 @@ from typing import Any
 
 import pytest
 
-from samesock.backend import _windows_files, _windows_ioctls, _windows_life, _windows_tables, winsock
+from samesock.backend import (
+    _windows_files,
+    _windows_ioctls,
+    _windows_life,
+    _windows_tables,
+    _windows_wait,
+    winsock,
+)
 from samesock.backend import _windows_security as security
 from samesock.backend._security_descriptor import ADMINISTRATORS, SYSTEM, sid_bytes
-from samesock.ffi import INVALID_HANDLE_VALUE, Function, Library
+from samesock.ffi import INVALID_HANDLE_VALUE, Function, Library, afd
 from samesock.ffi import kernel32 as declared
 from samesock.ffi.advapi32 import advapi32
 from samesock.ffi.iphlpapi import MIB_TCPROW_OWNER_MODULE, iphlpapi
@@ -556,7 +563,8 @@ def test_reused_number_of_a_process(windows: Windows) -> None:
     """A process that is younger than the socket did not make it: neither number nor user is told."""
     table(windows, CLIENT, LISTEN)
     windows.processes = {40: (1_001, ME), 44: (2_001, ME)}
-    assert winsock.connection_owner(HERE, THERE) == winsock.listener_owner(5000) == (None,) * 5
+    assert winsock.connection_owner(HERE, THERE) is None
+    assert winsock.listener_owner(5000) == (None,) * 5
 
 
 def test_table_without_times(windows: Windows) -> None:
@@ -583,8 +591,74 @@ def test_process_that_may_not_be_asked(
 def test_nobodys_end(windows: Windows) -> None:
     """An end that waits out its time belongs to no process, and is not asked for one."""
     table(windows, (11, *CLIENT[1:5], 0, 0))
-    assert winsock.connection_owner(HERE, THERE) == (None,) * 5
+    assert winsock.connection_owner(HERE, THERE) is None
     assert "OpenProcess" not in windows.calls
+
+
+@pytest.mark.parametrize("state", range(1, 13))
+def test_states_in_which_a_process_has_the_end(windows: Windows, state: int) -> None:
+    """A process has an end that is connected or has ended one direction; one that begins to connect, or has ended both,
+    is nobody's, and hides no row behind it."""
+    windows.processes = {44: (2_000, ME), 45: (2_000, STRANGER)}
+    other = (state, *CLIENT[1:5], 45, 2_000)
+    table(windows, other)
+    owner = winsock.connection_owner(HERE, THERE)
+    if state in {5, 6, 7, 8}:
+        assert owner is not None
+        assert owner.pid == 45
+    else:
+        assert owner == ((None,) * 5 if state == 4 else None)
+    if state not in {4, 5, 6, 7, 8}:
+        table(windows, other, CLIENT)
+        owner = winsock.connection_owner(HERE, THERE)
+        assert owner is not None
+        assert owner.pid == 44
+
+
+@pytest.mark.parametrize("state", [4, 5, 6, 7, 8, 9, 10, 11])
+def test_an_end_that_waits_for_accept(windows: Windows, state: int) -> None:
+    """Without a process an end waits for accept only in states that an end has whose process has not closed it."""
+    table(windows, (state, *CLIENT[1:5], 0, 0))
+    assert winsock.connection_owner(HERE, THERE) == ((None,) * 5 if state in {4, 5, 8} else None)
+    assert "OpenProcess" not in windows.calls
+
+
+@pytest.mark.parametrize(
+    ("told", "sends", "there"),
+    [
+        (0, -1, True),  # not even asked to send
+        (afd.AFD_POLL_ABORT, 0, False),
+        (afd.AFD_POLL_ABORT | afd.AFD_POLL_DISCONNECT | afd.AFD_POLL_SEND, 0, False),
+        (afd.AFD_POLL_DISCONNECT | afd.AFD_POLL_SEND, 0, True),
+        (afd.AFD_POLL_DISCONNECT | afd.AFD_POLL_SEND, -1, False),
+        (afd.AFD_POLL_DISCONNECT, -1, True),  # bytes of its own are under way
+    ],
+)
+def test_whether_a_connection_is_there(
+    monkeypatch: pytest.MonkeyPatch, told: int, sends: int, there: bool
+) -> None:
+    """It is until it is reset, or both directions have ended; that nothing has happened costs one question."""
+    asked = []
+
+    def wait_for(number: int, mask: int, deadline: float | None) -> bool:
+        assert (number, deadline) == (7, 0.0)
+        asked.append(mask)
+        return bool(told & mask)
+
+    monkeypatch.setattr(_windows_wait, "wait_for", wait_for)
+    monkeypatch.setattr(ws2_32, "send", lambda number, data, size, flags: sends, raising=False)
+    assert winsock.has_connection(7) is there
+    assert told or len(asked) == 1
+
+
+def test_what_is_no_socket_has_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that the driver does not know is not connected."""
+
+    def refuse(*_: Any) -> bool:
+        raise _windows_wait.Refused
+
+    monkeypatch.setattr(_windows_wait, "wait_for", refuse)
+    assert winsock.has_connection(7) is False
 
 
 def test_no_such_row(windows: Windows) -> None:

@@ -37,7 +37,11 @@ Required of each backend:
 * `wait_for(number, writing, timeout) -> bool`: the same for one socket, as cheap as the system has it.
 * `listener_owner(port) -> Owner | None`: who owns the socket that listens on 127.0.0.1:`port` in the kernel's table.
 * `connection_owner(local, remote) -> Owner | None`: who owns the TCP end whose own address is `local` and whose
-  peer is `remote` (pairs of dotted quad and port); `None` when there is no such row.
+  peer is `remote` (pairs of dotted quad and port). An empty `Owner` while nobody has accepted it yet; `None` when there
+  is no such row, no process has that end any more, or its connect() has not been answered. The row is that of the
+  asking socket's peer only if `has_connection` says True of the socket afterwards.
+* `has_connection(number) -> bool`: whether a stream's connection is still there: not reset, and not ended in both
+  directions. So long nobody else can have a connection between its two addresses.
 * `datagram_owner(address) -> Owner | None`: who owns the UDP socket that is bound to exactly `address`; `None` where
   there is none or the system's table is not asked.
 * `has_socket(pid, inode) -> bool`: whether that process has the socket of that inode open, as far as this user may
@@ -126,7 +130,7 @@ class Taker(Protocol):
     """When it started."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it; where it is open, once the offers for it are sent or revoked. Any thread may call it."""
 
 
 class Offer(Protocol):

@@ -27,6 +27,10 @@ _SO_COOKIE = 57
 _TCP_LISTEN_BIT = 1 << 10
 # Established, both waits for FIN, TIME_WAIT, closed, CLOSE_WAIT, LAST_ACK, closing: include/net/tcp_states.h.
 _CONNECTION_BITS = sum(1 << state for state in (1, 4, 5, 6, 7, 8, 9, 11))
+_NOT_ACCEPTED = (1, 3, 8)
+"""States of a connection that waits for accept: established, SYN_RECV while the queue is full, CLOSE_WAIT when its
+client has ended its direction. An end that its process has closed is in none of them."""
+_SYN_RECEIVED = 3
 _CLOSED = 7  # TCP_CLOSE: the state of every UDP socket that is not connected
 _NO_COOKIE = 0xFFFFFFFF
 
@@ -80,9 +84,11 @@ def _ask(local: Address, remote: Address, states: int, protocol: int = _socket.I
         # Where there is no such connection, an exact query answers with whoever listens at the local address, or
         # begins to connect from it: somebody else.
         return None
-    if inode == 0 and user == 0:
-        # An orphan or TIME_WAIT row: older kernels put uid 0 there, whoever the socket belonged to.
+    if state == _SYN_RECEIVED:
         return Owner()
+    if inode == 0 and user == 0:
+        # Older kernels put uid 0 there, whoever the socket belonged to.
+        return Owner() if state in _NOT_ACCEPTED else None
     return Owner(uid=user, inode=inode, cookie=int.from_bytes(socket_id[40:48], "little"))
 
 
@@ -92,8 +98,9 @@ def listener_owner(port: int) -> Owner | None:
 
 
 def connection_owner(local: Address, remote: Address) -> Owner | None:
-    """The owner of the end at `local` whose peer is at `remote`; `None` if there is no such row."""
-    return _ask(local, remote, _CONNECTION_BITS)
+    """The owner of the end at `local` whose peer is at `remote`; an empty one while nobody has accepted it, `None` if
+    there is no such row or no process has that end."""
+    return _ask(local, remote, _CONNECTION_BITS | 1 << _SYN_RECEIVED)
 
 
 def datagram_owner(address: Address) -> Owner | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import threading
 from collections.abc import Sequence
 
 from samesock._errors import error, named_error
@@ -55,10 +56,17 @@ def _start_of_me(pid: int) -> int:
 
 
 class Taker:
-    """A process that descriptors can be given to, open: while it is, its number is no other one's."""
+    """A process that descriptors can be given to, open: while it is, its number is no other one's.
+
+    An offer holds it open, so that a close by another thread takes neither the process from what is being made, nor
+    the means to take that back.
+    """
 
     def __init__(self, pid: int | None) -> None:
         self.process: int = 0
+        self._lock = threading.Lock()
+        self._users = 0
+        self._is_closed = False
         if pid is None:
             raise named_error("EPERM", f"{_TRIED}: which process is at the other end is not known")
         self.pid: int = pid
@@ -86,12 +94,32 @@ class Taker:
         return named_error("EPIPE", f"{_TRIED}: process {self.pid} has ended", code=code)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it, or have the last offer that holds it do so."""
+        with self._lock:
+            self._is_closed = True
+            if not self._users:
+                self._free()
+
+    def hold(self) -> None:
+        """Keep it open until `release`; EBADF if it was closed."""
+        with self._lock:
+            if self._is_closed:
+                raise named_error("EBADF", f"{_TRIED}: the socket was closed meanwhile")
+            self._users += 1
+
+    def release(self) -> None:
+        """What `hold` has kept is done with."""
+        with self._lock:
+            self._users -= 1
+            if self._is_closed and not self._users:
+                self._free()
+
+    def _free(self) -> None:
         process, self.process = self.process, 0
         if process:
             kernel32.CloseHandle(process)
 
-    __del__ = close
+    __del__ = _free
 
 
 class Offer:
@@ -105,6 +133,9 @@ class Offer:
         self.tokens: list[bytes] = []
         self._taker = taker
         self._made: list[int] = []
+        self._is_holding = False
+        taker.hold()
+        self._is_holding = True
         try:
             for space, number in things:
                 self.tokens.append(self._socket(number) if space == "socket" else self._handle(number))
@@ -137,6 +168,7 @@ class Offer:
     def sent(self) -> None:
         """They are the receiver's now."""
         self._made = []
+        self._let_go()
 
     def revoke(self) -> None:
         """Close them in the taker's process."""
@@ -147,6 +179,12 @@ class Offer:
                 kernel32.DuplicateHandle(
                     self._taker.process, value, 0, None, 0, False, DUPLICATE_CLOSE_SOURCE
                 )
+        self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._is_holding = self._is_holding, False
+        if held:
+            self._taker.release()
 
 
 def _handle_in(info: WSAPROTOCOL_INFOW) -> int:

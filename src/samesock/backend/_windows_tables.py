@@ -20,6 +20,11 @@ from samesock.ffi import DWORD
 from samesock.ffi.iphlpapi import (
     AF_INET,
     ERROR_INSUFFICIENT_BUFFER,
+    MIB_TCP_STATE_CLOSE_WAIT,
+    MIB_TCP_STATE_ESTAB,
+    MIB_TCP_STATE_FIN_WAIT1,
+    MIB_TCP_STATE_FIN_WAIT2,
+    MIB_TCP_STATE_SYN_RCVD,
     MIB_TCPROW_OWNER_MODULE,
     MIB_TCPTABLE_OWNER_MODULE,
     NO_ERROR,
@@ -58,12 +63,29 @@ def listener_owner(port: int) -> Owner | None:
 
 
 def connection_owner(local: Address, remote: Address) -> Owner | None:
-    """Who owns the TCP end with these addresses; `None` if there is no such row."""
+    """Who owns the TCP end with these addresses: nobody known (an empty `Owner`) while it waits for accept; `None` if
+    there is no such row, or no process that made it.
+
+    Whoever has begun to connect (SYN_SENT) has its row under any two addresses that it likes, answered or not.
+    """
     (here, at), (there, to) = _packed(local), _packed(remote)
-    for _, address, own, far, its, pid, made in _rows(TCP_TABLE_OWNER_MODULE_ALL):
-        if own & _PORT == at and its & _PORT == to and address == here and far == there:
-            return _owner(pid, made)
+    for state, address, own, far, its, pid, made in _rows(TCP_TABLE_OWNER_MODULE_ALL):
+        if own & _PORT != at or its & _PORT != to or address != here or far != there:
+            continue
+        if state in _NOT_ACCEPTED and (not pid or state == MIB_TCP_STATE_SYN_RCVD):
+            return Owner()
+        if state in _ALIVE and pid:
+            owner = _owner(pid, made)
+            return None if owner == Owner() else owner
     return None
+
+
+_ALIVE: Final = frozenset(
+    (MIB_TCP_STATE_ESTAB, MIB_TCP_STATE_FIN_WAIT1, MIB_TCP_STATE_FIN_WAIT2, MIB_TCP_STATE_CLOSE_WAIT)
+)
+"""States of an end that a process may still have: one direction at most has ended."""
+_NOT_ACCEPTED: Final = frozenset((MIB_TCP_STATE_SYN_RCVD, MIB_TCP_STATE_ESTAB, MIB_TCP_STATE_CLOSE_WAIT))
+"""States of an end in a listener's queue; in CLOSE_WAIT its client has ended its direction."""
 
 
 _PORT: Final = 0xFFFF

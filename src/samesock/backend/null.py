@@ -198,6 +198,11 @@ def connection_owner(local: tuple[str, int], remote: tuple[str, int]) -> Owner |
     _absent("asking who is connected")
 
 
+def has_connection(number: int) -> bool:
+    """Absent."""
+    _absent("asking whether a socket is connected")
+
+
 def datagram_owner(address: tuple[str, int]) -> Owner | None:
     """Absent."""
     _absent("asking who owns a UDP socket")
@@ -223,6 +228,7 @@ __all__ = [
     "connection_owner",
     "create_record",
     "datagram_owner",
+    "has_connection",
     "has_socket",
     "listener_owner",
     "open_record",

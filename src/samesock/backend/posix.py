@@ -140,6 +140,14 @@ def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
     return bool(wait((), (number,), timeout) if writing else wait((number,), (), timeout))
 
 
+def has_connection(number: int) -> bool:
+    """poll(2): a reset and an end in both directions are hang-ups, which take no error away; the peer's end alone is
+    none on the systems that have a table of connections."""
+    poller = select.poll()
+    poller.register(number, 0)
+    return not poller.poll(0)
+
+
 listener_owner: Callable[[int], Owner | None] = _table.listener_owner
 connection_owner: Callable[[tuple[str, int], tuple[str, int]], Owner | None] = _table.connection_owner
 has_socket: Callable[[int, int], bool] = _table.has_socket
@@ -185,6 +193,7 @@ __all__ = [
     "connection_owner",
     "create_record",
     "datagram_owner",
+    "has_connection",
     "has_socket",
     "listener_owner",
     "open_record",

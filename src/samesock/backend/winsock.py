@@ -115,6 +115,24 @@ def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
     return bool(wait((), (number,), timeout) if writing else wait((number,), (), timeout))
 
 
+def has_connection(number: int) -> bool:
+    """One question to the driver; where the peer has ended its direction, whether this end has not ended its own."""
+    from samesock.backend import _windows_wait as driver
+    from samesock.ffi import afd
+
+    try:
+        if not driver.wait_for(number, afd.AFD_POLL_ABORT | afd.AFD_POLL_DISCONNECT, 0.0):
+            return True
+        if driver.wait_for(number, afd.AFD_POLL_ABORT, 0.0):
+            return False
+        if not driver.wait_for(number, afd.AFD_POLL_SEND, 0.0):
+            return True  # it still has something to send
+    except driver.Refused:
+        return False
+    # No byte, which the peer does not see: WSAESHUTDOWN after this end's own shutdown, by whichever process.
+    return bool(ws2_32.send(number, b"", 0, 0) == 0)
+
+
 def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) -> set[int]:
     """One question to the driver under Winsock (`_windows_wait`), which Ctrl+C ends at once; a number that is no
     socket any more is found one by one.
@@ -179,6 +197,7 @@ __all__ = [
     "connection_owner",
     "create_record",
     "datagram_owner",
+    "has_connection",
     "has_socket",
     "listener_owner",
     "open_record",

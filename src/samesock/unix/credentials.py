@@ -15,18 +15,26 @@ if TYPE_CHECKING:
     from samesock.unix.adoption import State
 
 
-def of_emulated(state: State) -> PeerCred:
-    """The peer of a connected emulated socket; all unknown for one that is not connected."""
+def of_emulated(state: State, number: int) -> PeerCred:
+    """The peer of the connected emulated socket `number`; all unknown for one that is not connected."""
     if state.role != "connected" or state.local is None or state.remote is None:
         return PeerCred(None, None, None, None, "claimed")
     owner = system.connection_owner(state.remote, state.local)
     if state.claim is None:
         claimed = state.peer_record[0] if state.peer_record else None
-        if owner is None or not (owner.inode or owner.pid):
-            # Not accepted yet, so its end belongs to nobody: ask for the listener.
-            owner = system.listener_owner(state.remote[1])
+        if owner == Owner():
+            # Not accepted yet, so its end belongs to nobody: ask for the listener. If it was accepted meanwhile, the
+            # port may have another listener.
+            listener = system.listener_owner(state.remote[1])
+            owner = system.connection_owner(state.remote, state.local)
+            if owner == Owner():
+                owner = listener
     else:
         claimed = state.claim[0]
+    # After the look: while this end has its connection, TCP lets nobody else have one between the two addresses. Once
+    # it is reset, or ended both ways, the next one to bind the peer's port and to connect here has the peer's row.
+    if owner is not None and not system.has_connection(number):
+        owner = None
     return _judged(owner, claimed)
 
 

@@ -332,8 +332,7 @@ class EmulatedEnd:
 
     def peercred(self, sock: _socket.socket) -> PeerCred:
         """By the kernel's table where it answers, else as the peer claims."""
-        _number(sock)
-        return credentials.of_emulated(self.state)
+        return credentials.of_emulated(self.state, _number(sock))
 
     def passage(self) -> Passage | None:
         """What is known of passed descriptors; `None` where the ends have no key in common."""

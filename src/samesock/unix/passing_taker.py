@@ -1,8 +1,9 @@
 """Which process has the other end of a connection, and so takes what is passed over it.
 
 The system's table of connections is read for each message: the end may have been given to another process meanwhile,
-and nothing tells. What is kept is the process, open, so that its number stays its own. What must never be put here:
-what is passed, and how.
+and nothing tells. A row counts only if this end still had its connection after the look (`credentials`): so the look
+that follows the opening of a process proves that it has the other end, and no stranger has the peer's addresses. What
+is kept is the process, open, so that its number stays its own. What must never be put here: what is passed, and how.
 """
 
 from __future__ import annotations
