@@ -128,7 +128,9 @@ class Interrupter:
             if number >= 0 and thread in _waking.readers_of(sock):
                 handle = kernel32_waits.OpenThread(waits.THREAD_SET_CONTEXT, 0, thread)
             try:
-                if handle and kernel32_waits.QueueUserAPC(_address_of(kernel32_waits.CancelIo), handle, number):
+                if handle and kernel32_waits.QueueUserAPC(
+                    _address_of(kernel32_waits.CancelIo), handle, number
+                ):
                     return True
                 self._spare(thread)
                 return False
