@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
+from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -88,9 +90,20 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """The scripted system."""
-    return World(monkeypatch)
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The scripted system. What an exception still holds of it is closed in it, and not by the collector after it."""
+    made: WeakSet[backend.Taker] = WeakSet()
+    taker = backend.taker
+
+    def noted(pid: int | None) -> backend.Taker:
+        one = taker(pid)
+        made.add(one)
+        return one
+
+    monkeypatch.setattr(backend, "taker", noted)
+    yield World(monkeypatch)
+    for one in list(made):
+        one._free()
 
 
 def test_all_are_made_in_the_targets_process(world: World) -> None:
