@@ -131,15 +131,13 @@ def test_a_timeout_holds_after_much_has_come(inet):
 def test_a_timeout_holds_beside_a_blocking_duplicate(inet):
     """settimeout(): the time is the object's own; that a duplicate waits for ever makes no call of this one's do so."""
     made = inet.connection()
-    made.client.settimeout(PATIENCE)
-    copy = inet.keep(made.client.dup())
-    copy.setblocking(True)
+    made.client.settimeout(1.0)
     much = bytes(8192)
     made.server.sendall(much)
     got = 0
     while got < len(much):
         got += len(made.client.recv(1 << 20))
-    made.client.settimeout(0.1)
+    inet.keep(made.client.dup()).setblocking(True)  # the last to set the mode, which the two share
     with pytest.raises(TimeoutError):
         Background(made.client.recv, 10).result()
 
