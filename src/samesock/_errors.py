@@ -291,6 +291,9 @@ def pending(code: int, tried: str) -> OSError:
     return named_error(errno.errorcode.get(code, UNKNOWN), tried)
 
 
+CANCELLED: Final = (995, 10004)
+"""What a call says that was cancelled: ERROR_OPERATION_ABORTED, or WSAEINTR (docs/decisions/0011)."""
+
 WINSOCK: Final = 10000
 """Where Winsock's codes begin; no POSIX system has so many errnos."""
 

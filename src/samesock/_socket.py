@@ -296,7 +296,7 @@ def _wake(sock: socket) -> None:
         return _waking.wake(sock)
     from samesock.winsock import ending
 
-    return _waking.wake(sock, ending.strike)
+    return ending.wake(sock)
 
 
 def _ours(sock: _stdlib.socket) -> socket:

@@ -44,7 +44,8 @@ class NativeCalls(Protocol):
     pending: frozenset[int]
     """connect's answers for "under way"."""
     interrupted: frozenset[int]
-    """Answers after which the same call is made again, once Python's signal handlers have run."""
+    """Answers after which the same call is made again, once Python's signal handlers have run, if the socket is still
+    open under its number."""
     gone: frozenset[int]
     """accept's answers for a client that left while it waited."""
 
@@ -83,9 +84,8 @@ class WinsockCalls:
     codes = "winsock"
     would_block = frozenset({w.WSAEWOULDBLOCK})
     pending = frozenset({w.WSAEWOULDBLOCK, 10036, 10037})  # WSAEINPROGRESS, WSAEALREADY
-    # WSAEINTR is no signal: it is what a call gets whose socket another thread closes. It must not be made
-    # again. What Ctrl+C ends is cancelled: ERROR_OPERATION_ABORTED.
-    interrupted: frozenset[int] = frozenset({995})
+    # No signals: somebody cancelled the call, or closed the socket under it.
+    interrupted: frozenset[int] = frozenset(_errors.CANCELLED)
     gone = frozenset({10053, 10054})  # WSAECONNABORTED, WSAECONNRESET
 
     wait = staticmethod(system.wait)

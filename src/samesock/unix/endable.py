@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from samesock import _told_streams, _waking
-from samesock._errors import error, is_told, named_error
+from samesock._errors import CANCELLED, error, is_told, named_error
 from samesock.unix import choosing
 from samesock.unix.calls import calls
 
@@ -20,7 +20,6 @@ _Result = TypeVar("_Result")
 
 _SHUT_DOWN: Final = 10058
 """WSAESHUTDOWN: Winsock's answer after one's own shutdown, where BSD's is the end of the stream, or EPIPE."""
-_CANCELLED: Final = 995
 _RESET: Final = (10053, 10054)  # WSAECONNABORTED, WSAECONNRESET
 _RECEIVING: Final = "receiving from a Unix socket"
 _SENDING: Final = "sending over a Unix socket"
@@ -94,6 +93,6 @@ def _told(sock: Any, failure: OSError, tried: str) -> OSError:
         return failure
     if calls.fileno(sock) < 0:
         return named_error("EBADF", f"{tried} that was closed meanwhile", code=code)
-    if code == _CANCELLED:
+    if code in CANCELLED:
         return named_error("ECONNABORTED", f"{tried}; it was cancelled, and part may have gone", code=code)
     return error(code, tried)

@@ -98,7 +98,7 @@ class NativeEnd:
                 break
             code = table.last_error()
             if code in table.interrupted or code in table.gone:
-                _waking.check(sock, "accepting on a Unix socket")
+                _check(sock, number, "accepting on a Unix socket")
                 continue
             if code not in table.would_block or timeout == 0:
                 raise table.error(code, "accepting on a Unix socket")
@@ -126,7 +126,7 @@ class NativeEnd:
         while table.connect(number, raw, len(raw)) != 0:
             code = table.last_error()
             if code in table.interrupted:
-                _waking.check(sock, "connecting a Unix socket")
+                _check(sock, number, "connecting a Unix socket")
                 continue
             if code in table.pending:
                 code = self._completed(sock, path, timeout)
@@ -309,6 +309,13 @@ def _number(sock: _socket.socket) -> int:
     if number < 0:
         raise _errors.named_error("EBADF", "using a closed Unix socket")
     return number
+
+
+def _check(sock: _socket.socket, number: int, tried: str) -> None:
+    """Raise what ends a call, before it is made again: the number may be a stranger's once the socket was closed."""
+    _waking.check(sock, tried)
+    if calls.fileno(sock) != number:
+        raise _errors.named_error("EBADF", f"{tried} that was closed meanwhile")
 
 
 def _listens(sock: _socket.socket) -> bool:

@@ -36,7 +36,6 @@ from samesock.winsock.interrupting import interrupter, may_block_now
 SMALL: Final = 4096
 """Bytes of a send that any buffer takes at once, unless the peer has long stopped reading."""
 _LOOK_SECONDS: Final = 0.02
-_CANCELLED: Final = 995  # ERROR_OPERATION_ABORTED
 _SHUT_DOWN: Final = (
     10058  # WSAESHUTDOWN: what a read of Winsock's gives where BSD's gives the end of the stream
 )
@@ -339,7 +338,7 @@ def reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any])
     code = getattr(failure, "winerror", None)
     if code == _SHUT_DOWN and _name(function) in _END:
         return True
-    if code != _CANCELLED:
+    if code not in _errors.CANCELLED and not (code == _WOULD_BLOCK and _ended.get(sock) is not None):
         try:
             raise _translated(failure, function, sock) from None
         finally:
@@ -356,18 +355,19 @@ def reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any])
 
 def writing_failed(failure: OSError, sock: Any, function: Callable[..., Any]) -> OSError:
     """The exception for a write that failed."""
-    if getattr(failure, "winerror", None) == _CANCELLED:
-        return _cut(sock, function)
+    code = getattr(failure, "winerror", None)
+    if code in _errors.CANCELLED:
+        return _cut(sock, function, code)
     return _translated(failure, function, sock)
 
 
-def _cut(sock: Any, function: Callable[..., Any]) -> OSError:
+def _cut(sock: Any, function: Callable[..., Any], code: int) -> OSError:
     """For a write that was cancelled: by the close, or by somebody who is no part of this library."""
     name = _ended.get(sock)
     if name == _waking.END_OF_STREAM:
-        return _errors.named_error("EPIPE", _tried(function), code=_CANCELLED)
+        return _errors.named_error("EPIPE", _tried(function), code=code)
     tried = f"{_tried(function)}; it was cancelled, and part may have been sent"
-    return _errors.named_error(name or "ECONNABORTED", tried, code=_CANCELLED)
+    return _errors.named_error(name or "ECONNABORTED", tried, code=code)
 
 
 def _translated(failure: OSError, function: Callable[..., Any], sock: Any) -> OSError:

@@ -1,4 +1,4 @@
-"""shutdown, which also ends the calls that block in other threads, and the strike of `close(wake=True)`.
+"""shutdown, which also ends the calls that block in other threads, and what `close(wake=True)` does to them.
 
 What must never be put here: the frame around a call (`blocking`), and closing itself.
 """
@@ -27,17 +27,39 @@ from samesock.winsock.interrupting import interrupter
 
 _END_SECONDS: Final = 0.2
 _PAUSE_SECONDS: Final = 0.001
+_TRIES_THAT_LET_BLOCK: Final = 3
 _PROACTOR: Final = "asyncio.proactor_events"
 """It shuts each connection down before it closes it, and counts on no error for one that was reset: told of one it
 would leave the socket open. Nothing but the caller's module tells its call from a program's.
 """
 
 
-def strike(sock: Any, tries: int) -> None:  # noqa: ARG001  (POSIX's tells first tries from later ones)
-    """Winsock's strike: whatever is pending on the socket, of any thread, comes back cancelled."""
+def wake(sock: Any) -> None:
+    """End every call of the socket that blocks in another thread, and wait until they have left it."""
+    try:
+        _waking.wake(sock, _strike)
+    finally:
+        _let_block(sock)
+
+
+def _strike(sock: Any, tries: int) -> None:
+    """Whatever is pending on the socket, of any thread, comes back cancelled.
+
+    C's methods make a call again at which Winsock says WSAEINTR. So when the calls do not leave, they are not let wait
+    again either: they find nothing, and come back.
+    """
     number = calls.fileno(sock)
-    if number >= 0:
-        kernel32_waits.CancelIoEx(number, None)
+    if number < 0:
+        return
+    if tries == _TRIES_THAT_LET_BLOCK:
+        calls.twin(sock).detach()
+    kernel32_waits.CancelIoEx(number, None)
+
+
+def _let_block(sock: Any) -> None:
+    """Set the mode that belongs to the socket's time-out, since duplicates have it, too."""
+    if calls.fileno(sock) >= 0:
+        calls.settimeout(sock, calls.gettimeout(sock))
 
 
 class EndingMethods:
@@ -60,7 +82,8 @@ class EndingMethods:
             raise _errors.named_error("EINVAL", f"shutdown() of {how}, which is no direction")
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         end = ends.get(self)
-        if stops_reading and is_listening(self):
+        listens = stops_reading and is_listening(self)
+        if listens:
             if end is not None:
                 end.shutdown(self, how, _leave_open)
             _waking.ended[self] = "EINVAL"
@@ -79,7 +102,9 @@ class EndingMethods:
             if not stops_reading:
                 return
             _waking.ended[self] = _waking.END_OF_STREAM
-        _end_calls(self, writers_too=how == _socket.SHUT_RDWR)
+        _end_calls(self, writers_too=how == _socket.SHUT_RDWR, may_wait_again=not listens)
+        if listens:
+            _let_block(self)
 
 
 def _caller() -> str | None:
@@ -113,9 +138,13 @@ def _shut(sock: Any, how: int) -> None:
     blocking.plain(calls.shutdown, sock, how)
 
 
-def _end_calls(sock: Any, *, writers_too: bool) -> None:
-    """Those that are in a call now. A thread that sends goes on where only reading has ended."""
+def _end_calls(sock: Any, *, writers_too: bool, may_wait_again: bool) -> None:
+    """Those that are in a call now. A thread that sends goes on where only reading has ended.
+
+    One that would wait again needs no more than the strike: Winsock says WSAESHUTDOWN to it, but not on a listener.
+    """
     end = time.monotonic() + _END_SECONDS
+    tries = 0
     while time.monotonic() < end:
         readers = _waking.readers_of(sock)
         writers = _waking.writers_of(sock)
@@ -125,5 +154,6 @@ def _end_calls(sock: Any, *, writers_too: bool) -> None:
             for thread in readers:
                 interrupter.cancel_for(thread, sock)
         else:
-            strike(sock, 0)
+            _strike(sock, tries)
+            tries += not may_wait_again
         time.sleep(_PAUSE_SECONDS)
