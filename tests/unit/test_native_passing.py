@@ -5,8 +5,10 @@ The descriptors themselves go by the backend of this system, so what is shown is
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 from samesock.backend import system
 from samesock.unix import dispatch, frames, passing_keys
 from samesock.unix._native_calls import libc_calls
+from samesock.unix.calls import calls
 from samesock.unix.native import NativeEnd
 
 pytestmark = [
@@ -142,20 +145,88 @@ def test_the_key_is_the_users_alone(pair: Any, directory: Path) -> None:
     one.send(b"x", 0)
     (file,) = directory.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert file.stat().st_size == frames.SEED_SIZE
+    assert file.stat().st_size == passing_keys._SIZE
     close_all(read_all(other, 1)[1])
     assert not list(directory.iterdir())
 
 
-@pytest.mark.fd_leaks(
-    "allow", kind="socket", reason="an offer that nobody takes is kept while its receiver lives"
-)
-def test_a_key_that_nobody_read_is_taken_back(pair: Any, directory: Path) -> None:
-    """An end that is closed leaves no key behind."""
-    one, _ = pair
+def test_what_was_sent_before_a_close_is_received(pair: Any, directory: Path) -> None:
+    """The sender's key outlives its socket: the receiver, who asks later, gets the descriptor, and removes the key."""
+    one, other = pair
     one.send(b"x", 0)
+    one.end.close(one.sock)
     assert list(directory.iterdir())
-    one.end.passage().close(one.sock)
+    data, numbers = read_all(other, 1)
+    close_all(numbers)
+    assert (data, len(numbers)) == (b"x", 1)
+    assert not list(directory.iterdir())
+
+
+def test_who_closes_without_asking_leaves_no_key(pair: Any, directory: Path) -> None:
+    """A receiver that never asked for descriptors still takes, and closes, what has come: and the key goes."""
+    one, other = pair
+    one.send(b"x", 0)
+    other.end.close(other.sock)
+    assert not list(directory.iterdir())
+
+
+def test_who_was_handed_the_socket_reads_it(pair: Any, directory: Path) -> None:
+    """A process that has given its socket to another one leaves what comes to that one."""
+    one, other = pair
+    number = os.dup(other.sock.fileno())
+    one.send(b"x", 0)
+    other.end.handed_to(1)
+    other.end.close(other.sock)
+    assert list(directory.iterdir())
+    with _socket_of(number) as sock:
+        taker = Side(sock)
+        data, numbers = taker.receive(1)[:2]
+        close_all(numbers)
+        assert (data, len(numbers)) == (b"x", 1)
+
+
+def test_a_frame_that_was_not_sent_leaves_no_key(
+    pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the send fails before its first byte, the sender's close takes the key back."""
+    one, _ = pair
+    monkeypatch.setattr(calls, "send", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOBUFS, "scripted")))
+    with pytest.raises(OSError, match="scripted"):
+        one.send(b"x", 0)
+    assert list(directory.iterdir())
+    one.end.close(one.sock)
+    assert not list(directory.iterdir())
+
+
+def test_keys_that_nobody_will_read_are_removed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first key of a process takes along those whose reader has ended, or, where it is not known, are a day old;
+    others, and what is no key, stay."""
+    me, start = os.getpid(), system.start_time(os.getpid())
+
+    def put(letter: str, reader: int, started: int, age: float = 0.0) -> Path:
+        path = directory / (letter * 32 + ".passing")
+        path.write_bytes(bytes(frames.SEED_SIZE) + passing_keys._READER.pack(reader, started))
+        os.utime(path, (time.time() - age,) * 2)
+        return path
+
+    ended, reused, old = put("a", 999_999_999, 1), put("b", me, start + 1), put("c", 0, 0, 90_000)
+    alive, new, strange = put("d", me, start, 90_000), put("e", 0, 0), put("f", 999_999_999, 1)
+    strange = strange.rename(directory / "something else.passing")
+    monkeypatch.setattr(passing_keys, "_swept_by", 0)
+    keys = passing_keys.PublishedKeys()
+    keys.outgoing(me, start)
+    assert not any(path.exists() for path in (ended, reused, old))
+    assert all(path.exists() for path in (alive, new, strange))
+    keys.close()
+    assert set(directory.iterdir()) == {alive, new, strange}
+
+
+def test_the_sender_of_an_ended_reader_takes_its_key_back(directory: Path) -> None:
+    """A sender whose reader has ended meanwhile removes the key at its close."""
+    keys = passing_keys.PublishedKeys()
+    keys.outgoing(999_999_999, 1)
+    keys.sent()
+    keys.close()
     assert not list(directory.iterdir())
 
 
@@ -187,7 +258,7 @@ def test_names_lead_nowhere_else(pair: Any, directory: Path) -> None:
     """Whatever bytes a frame names, a file of the private directory is looked for and no other; a file that is too long
     or too short is no key."""
     one, other = pair
-    for name, content in ((b"../../../../../x", b""), (b"\0" * 16, b"s" * 31), (b"/" * 16, b"s" * 33)):
+    for name, content in ((b"../../../../../x", b""), (b"\0" * 16, b"s" * 43), (b"/" * 16, b"s" * 45)):
         path = passing_keys._path_of(name)
         assert Path(path).parent == directory
         Path(path).write_bytes(content)
@@ -201,7 +272,7 @@ def test_names_lead_nowhere_else(pair: Any, directory: Path) -> None:
 @pytest.mark.fd_leaks(
     "allow", kind="socket", reason="an offer that nobody takes is kept while its receiver lives"
 )
-def test_a_frame_thrown_back_is_plain(pair: Any) -> None:
+def test_a_frame_thrown_back_is_plain(pair: Any, directory: Path) -> None:
     """A frame that the receiver sends back as it came does nothing at its sender."""
     one, other = pair
     reader, writer = os.pipe()
@@ -211,6 +282,8 @@ def test_a_frame_thrown_back_is_plain(pair: Any) -> None:
     assert read_all(one, len(raw)) == (raw, [])
     os.close(reader)
     os.close(writer)
+    (key,) = directory.iterdir()
+    key.unlink()  # its receiver, who took the frame for plain bytes, is alive
 
 
 def test_a_frame_shown_to_another_connection_is_plain(pair: Any, directory: Path) -> None:

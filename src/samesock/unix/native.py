@@ -47,7 +47,7 @@ _WSAEINVAL, _WSAEISCONN = 10022, 10056
 class NativeEnd:
     """One native Unix socket. See `samesock.unix.End` for what each method promises."""
 
-    __slots__ = ("__weakref__", "_options", "_passage", "_peer", "_pending", "_table")
+    __slots__ = ("__weakref__", "_handed", "_options", "_passage", "_peer", "_pending", "_table")
 
     transport = "native"
     kind: int = _socket.SOCK_STREAM
@@ -58,6 +58,7 @@ class NativeEnd:
         self._pending = False
         self._passage: list[Passage] = []  # one, or none yet; common to duplicates
         self._peer: tuple[int, int | None] | None = None
+        self._handed = False
 
     # ---- the server's calls
 
@@ -260,8 +261,10 @@ class NativeEnd:
             self._passage[0].other.holder = self._peer
         return self._passage[0]
 
-    def handed_to(self, process: int) -> None:
-        """The descriptor was given to that process; the kernel goes on to name the one that made it."""
+    def handed_to(self, process: int) -> None:  # noqa: ARG002
+        """The descriptor was given to that process; the kernel goes on to name the one that made it. What comes from
+        now on may be that process's to read."""
+        self._handed = True
 
     def copy(self, number: int) -> NativeEnd:  # noqa: ARG002  (the number tells nothing here)
         """The same socket under another number: its options are common to both."""
@@ -284,11 +287,23 @@ class NativeEnd:
 
     def close(self, sock: _socket.socket) -> None:
         """Close the descriptor. The file stays, as BSD's does."""
-        if self._passage and not any(
+        try:
+            self._close_passage(sock)
+        finally:
+            calls.close(sock)
+
+    def _close_passage(self, sock: _socket.socket) -> None:
+        """With the socket's last holder: let go of descriptors that came and that nobody took, asked for or not."""
+        number = calls.fileno(sock)
+        if number < 0 or self._handed or not (self._passage or system.unread(number)):
+            return
+        if any(
             other is not self and getattr(other, "_passage", None) is self._passage for other in ends.all()
         ):
-            self._passage[0].close(sock)
-        calls.close(sock)
+            return
+        passage = self.passage()
+        if passage is not None:
+            passage.close(sock)
 
     def _path(self, address: object, *, binding: bool) -> bytes:
         """The address's bytes; raises for names that this kernel cannot have."""

@@ -111,12 +111,12 @@ class Passage:
         self, sock: _socket.socket, end: End, first: bytes, given: list[tuple[str, int, bytes]], flags: int
     ) -> None:
         """In its turn, send a frame and the message's first bytes."""
-        key, instance = self.keys.outgoing()
         offer = system.passing.offer(
             [("socket" if space == "socket" else "handle", number) for space, number, _ in given],
             self.other.taker(sock, end),
         )
         try:
+            key, instance = self.keys.outgoing(offer.target, offer.target_start)
             records = [frames.Record("lease", offer.lease, b"")]
             records += [
                 frames.Record(space, token, state)
@@ -157,6 +157,7 @@ class Passage:
                         ) from None
         except BaseException:
             if sent:
+                self.keys.sent()
                 # What it has got whole the receiver closes when it sees the end.
                 offer.sent()
                 try:
@@ -166,6 +167,7 @@ class Passage:
             else:
                 offer.revoke()
             raise
+        self.keys.sent()
         offer.sent()
 
     # ---- receiving
@@ -360,7 +362,7 @@ class Passage:
         """Close descriptors that have come and that nobody took, where they are in this process already; let go of
         what was kept for the peer and is taken."""
         try:
-            if system.passing.NEEDS_TARGET:
+            if system.passing.NEEDS_TARGET or self.keys.published:
                 self._discard_unread(sock)
         except OSError:
             pass  # nothing more to be read

@@ -4,12 +4,17 @@ An emulated connection has a secret already: who accepted and who connected both
 hello's nonce. A native one of Winsock's has none, and its kernel tells no more than a process's number: there the
 sender publishes a key where this user alone can read and write, in the private directory, under a random name that
 its frames carry; who can put a file there could do anything to the receiver anyway, and whoever only feeds bytes to
-a proxy cannot. What must never be put here: a frame's bytes, a socket.
+a proxy cannot. The file outlives its sender, since what was sent before a close, or an exit, is still received; the
+receiver removes it, or, where that has ended, the next process that publishes one. What must never be put here: a
+frame's bytes, a socket.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import struct
+import time
 from hashlib import blake2b
 from secrets import token_bytes
 
@@ -23,6 +28,14 @@ MOST_PUBLISHED = 16
 """Keys that one connection learns: one for each process that sends on it."""
 
 _SUFFIX = ".passing"
+_FILE = re.compile(rf"[0-9a-f]{{{2 * frames.INSTANCE_SIZE}}}{re.escape(_SUFFIX)}")
+_READER = struct.Struct("<IQ")  # its process and when that started; zeros: not known
+_SIZE = frames.SEED_SIZE + _READER.size
+_LITTER_SECONDS = 86_400.0
+"""After this time a key is removed whose reader is not known."""
+
+_swept_by = 0
+"""The process that has looked for keys nobody will read."""
 
 
 def seed_of(record: Record, nonce: bytes, client: Address, listener: Address) -> bytes:
@@ -38,6 +51,8 @@ class ConnectionKeys:
     MARKED_SECONDS = 5.0
     """How long bytes are held back that begin with a whole marker: it is a secret, so this is a frame under way."""
 
+    published = False
+
     def __init__(self, seed: bytes, side: int) -> None:
         self._outgoing = frames.keys(seed, side)
         self._incoming = frames.keys(seed, 1 - side)
@@ -45,7 +60,7 @@ class ConnectionKeys:
         self._instance = b""
         self._pid = 0
 
-    def outgoing(self) -> tuple[frames.Keys, bytes]:
+    def outgoing(self, reader: int = 0, started: int = 0) -> tuple[frames.Keys, bytes]:  # noqa: ARG002
         """The key, and this process's instance: after a fork each has its own."""
         if self._pid != os.getpid():
             self._instance, self._pid = token_bytes(frames.INSTANCE_SIZE), os.getpid()
@@ -54,6 +69,9 @@ class ConnectionKeys:
     def incoming(self, head: bytes) -> frames.Keys | None:  # noqa: ARG002  (there is one key)
         """The key for a frame that begins so."""
         return self._incoming
+
+    def sent(self) -> None:
+        """Nothing depends on it."""
 
     def close(self) -> None:
         """Nothing is left behind."""
@@ -67,24 +85,29 @@ class PublishedKeys:
     MARKED_SECONDS = 0.5
     """The same for a marker that anybody can write."""
 
+    published = True
+
     def __init__(self) -> None:
         self._own: tuple[frames.Keys, bytes] | None = None
         self._path = ""
         self._pid = 0
+        self._sent = False
         self._learnt: dict[bytes, frames.Keys] = {}
 
-    def outgoing(self) -> tuple[frames.Keys, bytes]:
-        """The key, published when it is first used, and its name."""
+    def outgoing(self, reader: int = 0, started: int = 0) -> tuple[frames.Keys, bytes]:
+        """The key, published when it is first used, and its name. The process that will read it, and when that started,
+        if that is known."""
         if self._own is None or self._pid != os.getpid():
+            _sweep_once()
             name, seed = token_bytes(frames.INSTANCE_SIZE), token_bytes(frames.SEED_SIZE)
             path = _path_of(name)
             number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
             try:
-                os.write(number, seed)
+                os.write(number, seed + _READER.pack(reader, started))
             finally:
                 os.close(number)
             self._own = frames.keys(seed, 0, self.marker), name
-            self._path, self._pid = path, os.getpid()
+            self._path, self._pid, self._sent = path, os.getpid(), False
         return self._own
 
     def incoming(self, head: bytes) -> frames.Keys | None:
@@ -96,13 +119,10 @@ class PublishedKeys:
         if known is not None or len(self._learnt) >= MOST_PUBLISHED:
             return known
         path = _path_of(name)
-        try:
-            with open(path, "rb") as file:
-                seed = file.read(frames.SEED_SIZE + 1)
-        except OSError:
+        content = _read(path)
+        if content is None:
             return None
-        if len(seed) != frames.SEED_SIZE:
-            return None
+        seed, _, _ = content
         key = frames.keys(seed, 0, self.marker)
         if frames.head_of(key, head) is None:
             return None
@@ -110,15 +130,58 @@ class PublishedKeys:
         self._learnt[name] = key
         return key
 
+    def sent(self) -> None:
+        """A frame is under way: the key is its receiver's now."""
+        self._sent = True
+
     def close(self) -> None:
-        """Take back a key that nobody has read."""
-        if self._path and self._pid == os.getpid():
+        """Take back a key that nobody will read."""
+        if self._path and self._pid == os.getpid() and (not self._sent or _is_litter(self._path)):
             _remove(self._path)
         self._path = ""
 
 
 def _path_of(name: bytes) -> str:
     return os.path.join(system.private_directory(), name.hex() + _SUFFIX)
+
+
+def _read(path: str) -> tuple[bytes, int, int] | None:
+    """A key's seed, and its reader's process and start; `None` for what is no key."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_SIZE + 1)
+    except OSError:
+        return None
+    if len(content) != _SIZE:
+        return None
+    return content[: frames.SEED_SIZE], *_READER.unpack(content[frames.SEED_SIZE :])
+
+
+def _is_litter(path: str) -> bool:
+    """Whether nobody will read the key: its reader has ended, or is not known and has had a day."""
+    content = _read(path)
+    if content is None:
+        return False
+    _, reader, started = content
+    if reader:
+        return system.start_time(reader) != started
+    try:
+        return time.time() - os.stat(path).st_mtime > _LITTER_SECONDS
+    except OSError:
+        return False
+
+
+def _sweep_once() -> None:
+    """Once in a process: remove the keys of senders that have gone, to receivers that have."""
+    global _swept_by  # noqa: PLW0603
+    if _swept_by == os.getpid():
+        return
+    _swept_by = os.getpid()
+    folder = system.private_directory()
+    for name in filter(_FILE.fullmatch, os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if _is_litter(path):
+            _remove(path)
 
 
 def _remove(path: str) -> None:
