@@ -32,6 +32,8 @@ PLATFORM = _platform_file.this_platform()
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 WITNESS = "linux"
 """Where the standard library is the kernel that the checks describe, and is judged by them."""
+NOT_NATIVE = {"unix-dgram", "unix-seqpacket", "passing", "interrupt"}
+"""What Winsock's own Unix sockets have not got, and what is the system's signals' here."""
 IMPLEMENTATIONS = {one.name: one for one in implementations()}
 
 
@@ -87,7 +89,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     needed = [name for mark in metafunc.definition.iter_markers("needs") for name in mark.args]
     if "socket_dir" in metafunc.fixturenames or "passing" in needed:
         # Winsock's layer hands every Unix socket on to `samesock.unix`.
-        names = [name for name in names if not name.startswith("winsock")]
+        is_natives = "winsock-native" in names and not NOT_NATIVE.intersection(needed)
+        names = [name for name in names if not name.startswith("winsock")] + ["winsock-native"] * is_natives
+    else:
+        names = [name for name in names if name != "winsock-native"]
     metafunc.parametrize("net", names, indirect=True)
 
 

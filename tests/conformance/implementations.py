@@ -2,23 +2,30 @@
 
 `winsock` is the package that stands between samesock and Winsock, driven over this system's own sockets;
 `winsock-scripted` is the same, while its table of calls answers as real Windows does and Wine does not
-(`windows_answers`). What must never be put here: which of them a run judges (`conftest`), and an answer.
+(`windows_answers`). `winsock-native` are Windows' own Unix sockets: libc makes the calls that Winsock makes there, and
+C's methods refuse to, as they do on Windows. What must never be put here: which of them a run judges (`conftest`), and
+an answer.
 """
 
 from __future__ import annotations
 
+import _socket
 import contextlib
+import functools
 import os
 import selectors
 import socket as stdlib
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest import mock
 
 import samesock
 import samesock.selectors
 from conformance import libc_vectors, windows_answers
+from samesock.unix import calls as unix_calls
 from samesock.unix import choosing, dispatch
+from samesock.winsock import calls as winsock_calls
 
 EMULATED = "SAMESOCK_UNIX"
 
@@ -65,9 +72,56 @@ def over_libc() -> SimpleNamespace:
     return SimpleNamespace(**names)
 
 
+def native_over_libc() -> SimpleNamespace:
+    """The same for Unix sockets that the interpreter cannot address. Pairs and servers are made elsewhere."""
+    net = over_libc()
+    del net.socketpair, net.create_server
+    return net
+
+
 @contextlib.contextmanager
 def _scripted() -> Iterator[None]:
     with libc_vectors.given(), windows_answers.given():
+        yield
+
+
+_WITH_ADDRESSES = (
+    "bind",
+    "connect",
+    "connect_ex",
+    "accept",
+    "getsockname",
+    "getpeername",
+    "recvfrom",
+    "recvfrom_into",
+    "sendto",
+)
+
+
+_family = _socket.socket.family.__get__
+
+
+def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """C's method as it is on Windows, where the interpreter was built without AF_UNIX."""
+
+    @functools.wraps(function)
+    def method(sock: Any, *arguments: Any) -> Any:
+        if _family(sock) == stdlib.AF_UNIX and _socket.socket.fileno(sock) >= 0:
+            raise OSError(f"{function.__name__}(): bad family")
+        return function(sock, *arguments)
+
+    return method
+
+
+@contextlib.contextmanager
+def _native() -> Iterator[None]:
+    """Windows' own Unix sockets: libc makes the calls that Winsock makes there, and C's methods refuse the family."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(libc_vectors.given())
+        stack.enter_context(mock.patch.object(choosing, "transport", return_value="native"))
+        for table in (unix_calls.calls, winsock_calls.calls):
+            for name in _WITH_ADDRESSES:
+                stack.enter_context(mock.patch.object(table, name, _refusing(getattr(table, name))))
         yield
 
 
@@ -82,6 +136,7 @@ def implementations() -> Iterator[Implementation]:
         return
     net = over_libc()
     yield Implementation("winsock", net, libc_vectors.given)
+    yield Implementation("winsock-native", native_over_libc(), _native)
     if windows_answers.understood():
         yield Implementation("winsock-scripted", net, _scripted)
 

@@ -158,7 +158,8 @@ that it has the names for.
 - **broken**: it did something else.
 
 `winsock` is samesock's layer over Winsock, driven over Linux' own sockets; `winsock-scripted` is the same with answers
-in between that real Windows gives and Wine does not. Wine is not Windows: a run there shows the interpreter, the
+in between that real Windows gives and Wine does not. `winsock-native` are the Unix sockets that Windows itself has,
+over libc's calls instead of Winsock's. Wine is not Windows: a run there shows the interpreter, the
 Winsock calls and the error codes, not the NT kernel. `samesock-emulated` is samesock with the emulation of Unix sockets
 forced on. A check of what only samesock has is not made of the standard library.
 """

@@ -151,6 +151,7 @@ def test_a_path_can_be_unlinked_while_it_listens(unix):
     assert from_new.recv(3) == b"new"
 
 
+@pytest.mark.names("create_server")
 def test_create_server_listens_at_a_path(unix):
     """create_server(path, family=AF_UNIX) gives a listening socket."""
     with unix.net.create_server(unix.path(), family=unix.net.AF_UNIX) as listener:
@@ -158,12 +159,14 @@ def test_create_server_listens_at_a_path(unix):
         unix.accept(listener)
 
 
+@pytest.mark.names("create_server")
 def test_create_server_refuses_options_that_do_not_fit(unix):
     """create_server(dualstack_ipv6=True) with a path is a ValueError."""
     with pytest.raises(ValueError, match="dualstack_ipv6"):
         unix.net.create_server(unix.path(), family=unix.net.AF_UNIX, dualstack_ipv6=True)
 
 
+@pytest.mark.names("create_server")
 def test_create_server_closes_what_it_could_not_bind(unix):
     """create_server at a taken path raises EADDRINUSE."""
     unix.listener()
