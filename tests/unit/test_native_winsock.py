@@ -9,6 +9,7 @@ import _socket
 import ctypes
 import errno
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ import pytest
 
 from samesock.ffi import kernel32 as k
 from samesock.ffi import ws2_32 as w
-from samesock.unix import native, socket_file
+from samesock.unix import connecting, native, socket_file
 from samesock.unix._native_calls import WinsockCalls
 from samesock.unix.calls import calls
+from samesock.unix.datagram import DatagramEnd
 from samesock.unix.native import NativeEnd
 from unit.scripted import Script, gives_name, windows_error
 
@@ -291,6 +293,42 @@ def test_connect_through_a_dangling_link(
     script.fails("connect", 10061)
     with pytest.raises(FileNotFoundError):
         end.connect(sock, str(link))
+
+
+@pytest.fixture
+def datagrams(socket_dir: Path) -> Iterator[str]:
+    """The path of an emulated datagram socket, which is what Windows has for want of its own."""
+    path = str(socket_dir / "datagrams")
+    udp, emulated = calls.create(_socket.AF_INET, _socket.SOCK_DGRAM, 0), DatagramEnd()
+    emulated.open(udp)
+    emulated.bind(udp, path)
+    yield path
+    emulated.close(udp)
+
+
+def test_connect_to_an_emulated_one_of_another_type(
+    datagrams: str, end: NativeEnd, script: Script, sock: _socket.socket
+) -> None:
+    """A stream that connects to a living datagram socket is told so: EPROTOTYPE, as on Linux."""
+    script.fails("connect", 10061)
+    with pytest.raises(OSError, match="datagrams") as caught:
+        end.connect(sock, datagrams)
+    assert caught.value.errno == errno.EPROTOTYPE
+
+
+@pytest.mark.skipif(not hasattr(_socket, "AF_UNIX"), reason="unix-stream: here its file is no socket's")
+def test_an_emulated_one_connects_to_no_stream_of_the_systems(socket_dir: Path) -> None:
+    """A datagram or packet socket that connects to the system's own stream is told EPROTOTYPE; a stream, which may be
+    about to remove what a server has left, is refused."""
+    path = os.fsencode(socket_dir / "stream")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket() as tcp:
+        listener.bind(path)
+        for kind in (_socket.SOCK_DGRAM, _socket.SOCK_SEQPACKET):
+            with pytest.raises(OSError, match="two types") as caught:
+                connecting.check(tcp, path, kind)
+            assert caught.value.errno == errno.EPROTOTYPE
+        with pytest.raises(ConnectionRefusedError):
+            connecting.check(tcp, path, _socket.SOCK_STREAM)
 
 
 @pytest.mark.parametrize("code", [10061, 10050, 10022])

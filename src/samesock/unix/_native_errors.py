@@ -8,10 +8,13 @@ have had. What must never be put here: a call on a socket, and what libc answers
 
 from __future__ import annotations
 
+import _socket
+import os
 from typing import TYPE_CHECKING, Final
 
 from samesock import _errors
-from samesock.unix import socket_file
+from samesock.backend import system
+from samesock.unix import rendezvous, socket_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,4 +71,18 @@ def of_connect(code: int, path: str, *, listens: Callable[[], object]) -> OSErro
             path,
             code=code,
         )
-    return _errors.named_error("ECONNREFUSED", tried, path, code=code)
+    name = "EPROTOTYPE" if _is_emulated_of_another_type(path) else "ECONNREFUSED"
+    return _errors.named_error(name, tried, path, code=code)
+
+
+def _is_emulated_of_another_type(path: str) -> bool:
+    """Whether a datagram or packet socket lives there: Windows' own have streams alone, so those are emulated."""
+    try:
+        file = system.open_record(os.fsencode(path))
+    except OSError:
+        return False
+    try:
+        record = rendezvous.decode(file.data)
+        return record is not None and record.kind != _socket.SOCK_STREAM and file.live(record.id)
+    finally:
+        file.close()

@@ -20,6 +20,7 @@ from samesock.backend import OpenRecord, system
 from samesock.unix import hello, rendezvous
 from samesock.unix.calls import calls
 from samesock.unix.rendezvous import Record
+from samesock.unix.socket_file import is_socket_file
 
 Address = tuple[str, int]
 
@@ -29,6 +30,7 @@ TRY_SECONDS = 0.03
 OVER_SECONDS = 3.0
 """How long a try may go on whose listener has gone: Winsock asks a port that nobody listens at for 2 s."""
 
+_TWO_TYPES = "connecting Unix sockets of two types"
 _PENDING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY, 10035, 10036, 10037}
 _CONNECTED = {0, errno.EISCONN, 10056}
 _REFUSED = {errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET, 10061, 10060, 10054}
@@ -52,14 +54,20 @@ def refusal(path: bytes) -> OSError:
 
 def open_living(tcp: _socket.socket, path: bytes, kind: int) -> tuple[OpenRecord, Record]:
     """The file and its record, alive; `ECONNREFUSED` for whatever is no living socket of this realm, `EPROTOTYPE`
-    for one of another type than `kind`."""
-    file = system.open_record(path)
+    for one of another type than `kind`: the system's own Unix sockets beside these are streams."""
+    try:
+        file = system.open_record(path)
+    except OSError as failure:
+        name = os.fsdecode(path)
+        if failure.errno == errno.ECONNREFUSED and kind != _socket.SOCK_STREAM and is_socket_file(name):
+            raise named_error("EPROTOTYPE", _TWO_TYPES, name) from None
+        raise
     try:
         record = rendezvous.decode(file.data)
         if record is None or record.realm != system.realm(tcp) or not file.live(record.id):
             raise refusal(path)
         if record.kind != kind:
-            raise named_error("EPROTOTYPE", "connecting Unix sockets of two types", os.fsdecode(path))
+            raise named_error("EPROTOTYPE", _TWO_TYPES, os.fsdecode(path))
     except BaseException:
         file.close()
         raise
