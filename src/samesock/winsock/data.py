@@ -25,6 +25,7 @@ from samesock.winsock.calls import calls
 from samesock.winsock.interrupting import interrupter
 
 _end_of = ends.by_reference.get
+_nothing = stream_error.nothing
 _readers = _waking.readers
 _writers = _waking.writers
 _marks = _waking.marks
@@ -106,7 +107,7 @@ class DataMethods:
                 ):
                     _readers[me] = self
                     try:
-                        return calls.recv(self, size)
+                        return calls.recv(self, size) or _nothing(self, b"", size)
                     except OSError as error:
                         if blocking.reading_has_ended(error, self, calls.recv):
                             return b""
@@ -116,7 +117,7 @@ class DataMethods:
                             interrupter.let_pass(me)
                         if _orphans:
                             _waking.close_if_last(self)
-            return blocking.read(calls.recv, self, size)  # type: ignore[no-any-return]
+            return blocking.read(calls.recv, self, size) or _nothing(self, b"", size)
         except OSError as error:
             if stream_error.is_end(self, error):
                 return b""
@@ -138,7 +139,9 @@ class DataMethods:
                 ):
                     _readers[me] = self
                     try:
-                        return calls.recv_into(self, buffer, nbytes)
+                        return calls.recv_into(self, buffer, nbytes) or _nothing(
+                            self, 0, memoryview(buffer).nbytes
+                        )
                     except OSError as error:
                         if blocking.reading_has_ended(error, self, calls.recv_into):
                             return 0
@@ -148,7 +151,8 @@ class DataMethods:
                             interrupter.let_pass(me)
                         if _orphans:
                             _waking.close_if_last(self)
-            return blocking.read(calls.recv_into, self, buffer, nbytes)  # type: ignore[no-any-return]
+            count: int = blocking.read(calls.recv_into, self, buffer, nbytes)
+            return count or _nothing(self, 0, memoryview(buffer).nbytes)
         except OSError as error:
             if stream_error.is_end(self, error):
                 return 0
