@@ -63,6 +63,7 @@ class Calls:
         self.getaddrinfo: Callable[..., Any] = _socket.getaddrinfo
         self.getservbyname: Callable[..., Any] = _socket.getservbyname
         self.close_number: Callable[..., None] = _socket.close
+        self.dup_number: Callable[..., int] = _socket.dup
         self.twin = _twin
         self.sharers_of_port = _sharers_of_port
         self.get_handle_inheritable: Any = getattr(os, "get_handle_inheritable", os.get_inheritable)
