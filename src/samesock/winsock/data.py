@@ -98,8 +98,8 @@ class DataMethods:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv(self, size, flags)
         try:
-            if size < 0:  # before the wait for something to receive
-                raise ValueError("negative buffersize in recv")
+            if size.__class__ is not int or size < 0:  # before the wait for something to receive
+                size = _call_arguments.size(size, "recv")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
                 if not (
@@ -122,16 +122,13 @@ class DataMethods:
             if stream_error.is_end(self, error):
                 return b""
             raise receiving.failed(self, error) from None
-        except TypeError:
-            _call_arguments.size(size, "recv")
-            raise
 
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv_into(self, buffer, nbytes, flags)
         try:
-            if nbytes < 0:
-                raise ValueError("negative buffersize in recv_into")
+            if nbytes.__class__ is not int or nbytes < 0:
+                nbytes = _call_arguments.size(nbytes, "recv_into")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
                 if not (
