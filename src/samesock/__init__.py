@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from samesock._passing import SCM_RIGHTS as SCM_RIGHTS
     from samesock._passing import recv_fds as recv_fds
     from samesock._passing import send_fds as send_fds
+    from samesock._socket import close as close
     from samesock._socket import create_connection as create_connection
     from samesock._socket import create_server as create_server
+    from samesock._socket import dup as dup
     from samesock._socket import fromfd as fromfd
     from samesock._socket import fromshare as fromshare
     from samesock._socket import getaddrinfo as getaddrinfo
@@ -59,8 +61,10 @@ from samesock._family import AF_UNIX as AF_UNIX
 from samesock._passing import SCM_RIGHTS as SCM_RIGHTS
 from samesock._passing import recv_fds as recv_fds
 from samesock._passing import send_fds as send_fds
+from samesock._socket import close as close
 from samesock._socket import create_connection as create_connection
 from samesock._socket import create_server as create_server
+from samesock._socket import dup as dup
 from samesock._socket import fromfd as fromfd
 from samesock._socket import fromshare as fromshare
 from samesock._socket import getaddrinfo as getaddrinfo

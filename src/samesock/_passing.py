@@ -7,10 +7,12 @@ how descriptors travel.
 from __future__ import annotations
 
 import _socket
+import operator
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from samesock import _call_arguments
 from samesock.unix import ends
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ _SOL_SOCKET = int(_socket.SOL_SOCKET)
 _recvmsg: Any = getattr(_socket.socket, "recvmsg", None)
 _cmsg_len: Any = getattr(_socket, "CMSG_LEN", None)
 _MOST = 253
+_GREATEST_MAXFDS = (2**31 - 1 - 16) // 4
+"""What C's CMSG_LEN takes: the size of so many numbers behind Linux's header of 16 bytes is still an int."""
 _ends = ends.by_reference
 _INT_SIZE = 4
 _RIGHTS = SCM_RIGHTS
@@ -62,17 +66,21 @@ def send_fds(
 
     References: POSIX `sendmsg`, `SCM_RIGHTS`; Win32 `DuplicateHandle`; Winsock `WSADuplicateSocketW`.
     """
-    if _ends and (end := _ends.get(ref(sock))) is not None:
+    if fds.__class__ is not list:
+        fds = _listed(fds)
+    end = _end_of(sock) if _ends else None
+    if end is not None:
         from samesock.unix.dispatch import send_message
 
+        things = [_checked(fd) for fd in fds]
         if address is not None:
             method: Any = sock.sendmsg  # type: ignore[attr-defined,unused-ignore]
             return int(method(buffers, [], flags, address))
-        return send_message(sock, end, buffers, list(fds), flags)
+        return send_message(sock, end, buffers, things, flags)
     try:
         numbers = _array_of(fds)
-    except TypeError:  # an object among them, which is not often so
-        numbers = _array_of([fd if isinstance(fd, int) else fd.fileno() for fd in fds])
+    except (TypeError, OverflowError):  # an object among them, which is not often so
+        numbers = _array_of([_number_of(fd) for fd in fds])
     if address is None and not flags:
         return sock.sendmsg(buffers, [(_SOL_SOCKET, _RIGHTS, numbers)])  # type: ignore[attr-defined,no-any-return,unused-ignore]
     return sock.sendmsg(  # type: ignore[attr-defined,no-any-return,unused-ignore]
@@ -92,9 +100,14 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
 
     References: POSIX `recvmsg`, `SCM_RIGHTS`.
     """
-    if maxfds < 0:
-        raise ValueError("negative number of descriptors in recv_fds()")
-    if _ends and (end := _ends.get(ref(sock))) is not None:
+    if maxfds.__class__ is not int or not 0 <= maxfds <= _GREATEST_MAXFDS:
+        maxfds = operator.index(maxfds)
+        if not 0 <= maxfds <= _GREATEST_MAXFDS:
+            raise OverflowError("CMSG_LEN() argument out of range")
+    if flags.__class__ is not int:
+        flags = operator.index(flags)
+    end = _end_of(sock) if _ends else None
+    if end is not None:
         from samesock.unix.dispatch import receive_message, sender_of
 
         data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
@@ -104,9 +117,11 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
         return data, [], told, address
     # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
     room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
-    data, ancillary, told, address = _recvmsg(
-        sock, bufsize, _cmsg_len(room * _INT_SIZE), flags | _CLOSE_ON_EXEC
-    )
+    length = _cmsg_len(room * _INT_SIZE)
+    if isinstance(sock, _socket.socket):
+        data, ancillary, told, address = _recvmsg(sock, bufsize, length, flags | _CLOSE_ON_EXEC)
+    else:  # something that stands before a socket
+        data, ancillary, told, address = sock.recvmsg(bufsize, length, flags | _CLOSE_ON_EXEC)
     got: list[int] = []
     for level, kind, raw in ancillary:
         if kind == _RIGHTS and level == _SOL_SOCKET:
@@ -114,6 +129,37 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
     if not _CLOSE_ON_EXEC:
         told |= settled(got, maxfds)
     return data, got, told & _WITHOUT_OUR_FLAG, address
+
+
+def _end_of(sock: Any) -> Any:
+    """The socket's emulated end, `None` for one that has none, and for what is no socket of a class of Python's."""
+    try:
+        return _ends.get(ref(sock))
+    except TypeError:
+        return None
+
+
+def _listed(fds: Any) -> list[Any]:
+    """The descriptors to send, which an iterator gives once; of bytes as an array reads them."""
+    return list(_array_of(fds) if isinstance(fds, (bytes, bytearray)) else fds)
+
+
+def _checked(fd: Any) -> Any:
+    """One of them, which may be no descriptor. `TypeError` and `OverflowError` in C's words."""
+    if not isinstance(fd, int):
+        return fd if hasattr(fd, "fileno") else _call_arguments.number(fd)
+    _call_arguments.number(fd)
+    return fd
+
+
+def _number_of(fd: Any) -> int:
+    """Its number, for the kernel; `EBADF` of an object that is closed."""
+    checked = _checked(fd)
+    if isinstance(checked, int):
+        return checked
+    from samesock.fd.descriptor import number_of
+
+    return number_of(checked, "passing")
 
 
 def not_inheritable(raw: bytes) -> None:

@@ -27,10 +27,16 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 if TYPE_CHECKING or not _WINSOCK:
-    from socket import getaddrinfo as getaddrinfo  # noqa: PLC0414 -- for type checkers: it is handed on
+    # By the same names for type checkers: they are handed on.
+    from socket import close as close  # noqa: PLC0414
+    from socket import dup as dup  # noqa: PLC0414
+    from socket import getaddrinfo as getaddrinfo  # noqa: PLC0414
 else:
+    from samesock.winsock import adopting as _adopting
     from samesock.winsock import resolution as _resolution
 
+    close = _adopting.close
+    dup = _adopting.dup
     getaddrinfo = _resolution.getaddrinfo
 
 _CLOSE_ON_EXEC: int = getattr(_c, "MSG_CMSG_CLOEXEC", 0)

@@ -124,6 +124,39 @@ def test_a_descriptor_is_recognised(net, inet):
             assert (again.family, again.type) == (net.AF_INET, kind)
 
 
+def test_the_number_of_nothing(net, inet):
+    """close(2) and dup(2): EBADF for a number that is no open descriptor."""
+    sock = net.socket()
+    number = sock.detach()
+    net.close(number)
+    for wrong in (number, -1, 2**31 - 4):
+        assert errno_of(net.close, wrong) == errno.EBADF
+        assert errno_of(net.dup, wrong) == errno.EBADF
+
+
+def test_the_number_of_a_file(net, tmp_path):
+    """close(2) and dup(2) take any descriptor, a file's too."""
+    number = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    copy = net.dup(number)
+    os.write(copy, b"x")
+    assert os.fstat(number).st_size == 1
+    for one in (number, copy):
+        net.close(one)
+        with pytest.raises(OSError) as caught:
+            os.fstat(one)
+        assert caught.value.errno == errno.EBADF
+
+
+def test_the_number_of_a_socket(net, inet):
+    """dup(2): the socket of the second number is the same one; close(2) of the first leaves it."""
+    made = inet.connection()
+    number = made.client.detach()
+    copy = inet.keep(net.socket(fileno=net.dup(number)))
+    net.close(number)
+    copy.send(b"x")
+    assert made.server.recv(1) == b"x"
+
+
 def test_fromfd_duplicates(net, inet):
     """fromfd() gives a socket for a duplicate; the descriptor stays open (dup(2))."""
     made = inet.connection()

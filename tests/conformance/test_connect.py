@@ -85,6 +85,107 @@ def test_the_failure_of_a_connect(net, inet):
     assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == 0
 
 
+def refused(inet):
+    """A non-blocking socket whose connect was refused after its call, and nobody has been told yet."""
+    sock = inet.tcp()
+    sock.setblocking(False)
+    assert sock.connect_ex(inet.closed_port()) == errno.EINPROGRESS
+    assert writable(sock)
+    return sock
+
+
+def outcome(sock, call, address):
+    """The errno of connect() or connect_ex(), 0 for none."""
+    try:
+        return getattr(sock, call)(address) or 0
+    except OSError as error:
+        return error.errno
+
+
+MODES = pytest.mark.parametrize("mode", [None, 0, PATIENCE], ids=["blocking", "non-blocking", "time-out"])
+TO = pytest.mark.parametrize("to", ["nobody", "a listener"])
+TAKERS = {
+    "SO_ERROR": lambda net, sock: sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR),
+    "recv": lambda _, sock: errno_of(sock.recv, 1),
+    "recv_into": lambda _, sock: errno_of(sock.recv_into, bytearray(1)),
+    "a peek": lambda net, sock: errno_of(sock.recv, 1, net.MSG_PEEK),
+    "send": lambda _, sock: errno_of(sock.send, b"x"),
+    "sendall": lambda _, sock: errno_of(sock.sendall, b"x"),
+}
+"""What takes the error of a refused connect, and gives it."""
+
+
+@TO
+@MODES
+def test_asking_by_a_second_connect_why_the_first_failed(inet, to, mode):
+    """connect(2): the next connect() after a refused non-blocking one tells of it: ECONNREFUSED, to whomever it is.
+    The one after that begins anew."""
+    sock = refused(inet)
+    address = inet.listener().getsockname() if to == "a listener" else inet.closed_port()
+    sock.settimeout(mode)
+    assert outcome(sock, "connect_ex", address) == errno.ECONNREFUSED
+    assert errno_of(sock.getpeername) == errno.ENOTCONN
+    check_new_connect(sock, "connect_ex", address, errno.ECONNREFUSED if to == "nobody" else 0)
+
+
+@MODES
+@pytest.mark.parametrize("taker", TAKERS)
+def test_a_second_connect_when_the_error_has_been_taken(net, inet, taker, mode):
+    """connect(2): once a call has taken a refused connect's error (SO_ERROR, recv or send), the next connect() is
+    ECONNABORTED on Linux, and no success; the one after that begins anew."""
+    sock = refused(inet)
+    address = inet.listener().getsockname()
+    assert TAKERS[taker](net, sock) == errno.ECONNREFUSED
+    sock.settimeout(mode)
+    assert outcome(sock, "connect", address) == errno.ECONNABORTED
+    assert errno_of(sock.getpeername) == errno.ENOTCONN
+    assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == 0
+    check_new_connect(sock, "connect", address, 0)
+
+
+@TO
+@pytest.mark.parametrize("call", ["connect", "connect_ex"])
+def test_a_second_connect_is_no_success(net, inet, call, to):
+    """connect(2): ECONNABORTED by either call, wherever the connect leads."""
+    sock = refused(inet)
+    address = inet.listener().getsockname() if to == "a listener" else inet.closed_port()
+    assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED
+    assert outcome(sock, call, address) == errno.ECONNABORTED
+    check_new_connect(sock, call, address, errno.ECONNREFUSED if to == "nobody" else 0)
+
+
+def check_new_connect(sock, call, address, end):
+    """A connect of a socket that has failed before is one like the first."""
+    if sock.gettimeout() != 0:
+        assert outcome(sock, call, address) == end
+    else:
+        assert outcome(sock, call, address) == errno.EINPROGRESS
+        assert writable(sock)
+        assert outcome(sock, call, address) == end
+    if not end:
+        assert sock.getpeername() == address
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_the_end_of_a_refused_socket(net, inet, taker):
+    """socket(7): a refused connect's error is told once, by SO_ERROR or the call that moves data; on Linux recv is then
+    at the end of the stream, send is EPIPE."""
+    sock = refused(inet)
+    assert TAKERS[taker](net, sock) == errno.ECONNREFUSED
+    assert sock.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == 0
+    assert sock.recv(1) == b""
+    assert sock.recv_into(bytearray(1)) == 0
+    assert errno_of(sock.send, b"x") == errno.EPIPE
+
+
+def test_a_duplicate_takes_the_error_too(net, inet):
+    """dup(2): the error of a refused connect that a duplicate has taken is not told a second time: ECONNABORTED."""
+    sock = refused(inet)
+    copy = inet.stack.enter_context(sock.dup())
+    assert copy.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == errno.ECONNREFUSED
+    assert errno_of(sock.connect, inet.listener().getsockname()) == errno.ECONNABORTED
+
+
 def test_a_second_connect_while_the_first_is_under_way(inet):
     """connect(2): EALREADY while a non-blocking connect is under way."""
     sock = pending(inet)

@@ -281,3 +281,31 @@ def test_urgent_data_are_no_data(net, inet):
     made.client.shutdown(net.SHUT_WR)
     with made.server.makefile("rb") as file:
         assert file.read() == b"abcd"
+
+
+class Number:
+    """Stands for a number, and is none (PEP 357)."""
+
+    def __index__(self):
+        return 2
+
+
+@pytest.mark.parametrize("mode", [None, PATIENCE, 0.0])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda sock: sock.recv(Number()),
+        lambda sock: sock.recvfrom(Number())[0],
+        lambda sock: sock.recvmsg(Number())[0],
+        lambda sock: bytes(2)[: sock.recv_into(bytearray(8), Number())],
+        lambda sock: bytes(2)[: sock.recvfrom_into(bytearray(8), Number())[0]],
+    ],
+    ids=["recv", "recvfrom", "recvmsg", "recv_into", "recvfrom_into"],
+)
+def test_a_size_that_stands_for_a_number(inet, call, mode):
+    """recv(2): a size may be any object that stands for a number (PEP 357)."""
+    made = inet.connection()
+    made.client.sendall(b"1234")
+    arrived(made.server)
+    made.server.settimeout(mode)
+    assert len(call(made.server)) == 2

@@ -81,6 +81,21 @@ def test_sending_tells_it_once(net, broken, how, mode):
     assert errno_of(WRITERS[how], net, broken) == errno.EPIPE
 
 
+@pytest.mark.parametrize("how", ["recv", "recv_into", "recvmsg", "MSG_PEEK", "send", "sendall", "sendmsg"])
+def test_a_connection_that_nobody_has_asked_about(net, inet, how):
+    """connect(2): after a non-blocking connect whose end was never asked for, a reset is told as of any other."""
+    listener, client = inet.listener(), inet.tcp()
+    client.setblocking(False)
+    assert client.connect_ex(listener.getsockname()) == errno.EINPROGRESS
+    assert select.select([], [client], [], PATIENCE)[1]
+    inet.reset(inet.accept(listener)[0])
+    assert select.select([client], [], [], PATIENCE)[0]
+    assert errno_of((READERS | WRITERS)[how], net, client) == errno.ECONNRESET
+    assert client.recv(1) == b""
+    assert errno_of(client.send, b"x") == errno.EPIPE
+    assert pending(net, client) == 0
+
+
 @pytest.mark.parametrize("how", READERS)
 def test_who_receives_takes_it(net, broken, how):
     """send(2): EPIPE where a recv(2) of whatever kind has been told of the reset; SO_ERROR is 0 (socket(7))."""

@@ -22,6 +22,7 @@ WSAEMSGSIZE = 10040
 WSAEADDRNOTAVAIL = 10049
 WSAECONNABORTED = 10053
 WSAECONNRESET = 10054
+WSAENOTCONN = 10057
 
 _BOOLEANS = {
     (stdlib.SOL_SOCKET, stdlib.SO_KEEPALIVE),
@@ -68,6 +69,8 @@ class Answers:
         self.gone: dict[int, int] = {}
         """Streams whose connection has failed, by the kernel's number of them, which duplicates share: the code that
         each recv and send of them gives from then on."""
+        self.refused: dict[int, int] = {}
+        """Streams whose connect was refused after its call, likewise: what SO_ERROR has still to tell."""
 
     def is_inet(self, sock: Any) -> bool:
         """Unix sockets are none of this module's business."""
@@ -120,7 +123,7 @@ class Answers:
 
     def streaming(self, name: str) -> Callable[..., Any]:
         """A call that moves a stream's data: WSAECONNRESET after a reset, WSAECONNABORTED where this host has ended
-        it, and that every time (the documentation of recv and send)."""
+        it, WSAENOTCONN where it never was connected, and that every time (the documentation of recv and send)."""
         real = self.real[name]
 
         def move(sock: Any, *arguments: Any) -> Any:
@@ -129,9 +132,14 @@ class Answers:
             known = self.known(sock)
             if known in self.gone:
                 raise failure(self.gone[known])
+            if known in self.refused:
+                raise failure(WSAENOTCONN)
             try:
                 return real(sock, *arguments)
             except OSError as error:
+                if error.errno == errno.ECONNREFUSED:
+                    self.refused[known] = error.errno
+                    raise failure(WSAENOTCONN) from None
                 if error.errno == errno.ECONNRESET:
                     self.gone[known] = WSAECONNRESET
                 elif error.errno == errno.EPIPE and self.is_unconnected(sock) and self.was_connected(sock):
@@ -163,20 +171,29 @@ class Answers:
         """To the wildcard address: WSAEADDRNOTAVAIL (the documentation of connect)."""
         if self.is_inet(sock) and address[0] in ("", "0.0.0.0", "::"):
             raise failure(WSAEADDRNOTAVAIL)
+        self.begins_anew(sock)
         self.real["connect"](sock, address)
 
     def connect_ex(self, sock: Any, address: Any) -> int:
         """The same, as a number."""
         if self.is_inet(sock) and address[0] in ("", "0.0.0.0", "::"):
             return WSAEADDRNOTAVAIL
+        self.begins_anew(sock)
         return int(self.real["connect_ex"](sock, address))
+
+    def begins_anew(self, sock: Any) -> None:
+        """A stream that was refused connects again."""
+        if self.is_stream(sock):
+            self.refused.pop(self.known(sock), None)
 
     def getsockopt(self, sock: Any, level: int, option: int, *length: int) -> Any:
         """A BOOL is one byte, however much room there was; SO_ERROR tells of no reset (seen under Wine)."""
         if (level, option) == (stdlib.SOL_SOCKET, stdlib.SO_ERROR) and self.is_stream(sock):
             if self.known(sock) in self.gone:
                 return bytes(4) if length else 0
-            number = self.real["getsockopt"](sock, level, option)
+            number = self.refused.get(self.known(sock), 0) or self.real["getsockopt"](sock, level, option)
+            if number == errno.ECONNREFUSED:
+                self.refused[self.known(sock)] = 0
             if number == errno.ECONNRESET:
                 self.gone[self.known(sock)], number = WSAECONNRESET, 0
             return number.to_bytes(4, sys.byteorder) if length else number

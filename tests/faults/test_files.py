@@ -16,7 +16,7 @@ import pytest
 
 import samesock
 from faults.children import LISTENER, Child, child, says, tell
-from faults.strangers import RESET_ON_CLOSE, exchange, record_at
+from faults.strangers import RESET_ON_CLOSE, exchange, hello_of, quiet_source, record_at, stranger
 from samesock.backend import Owner, system
 from samesock.backend._security_descriptor import SecurityDescriptor
 from samesock.unix import rendezvous
@@ -375,6 +375,18 @@ THIEF = (
 """
 )
 
+THIEF_THAT_LEAVES = (
+    AS_ANOTHER_USER
+    + """
+    record = rendezvous.decode(bytes.fromhex(sys.argv[1]))
+    s = plain.create_connection(("127.0.0.1", record.port), 20, ("127.0.0.1", int(sys.argv[2])))
+    s.sendall(hello.make(record, s.getsockname(), s.getpeername(), pid=1, uid=0, name=b"") + b"steal")
+    s.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, bytes.fromhex(sys.argv[3]))
+    s.close()
+    print("gone", flush=True)
+"""
+)
+
 
 def open_to_all(folder: Path) -> None:
     """Let other users get to the path."""
@@ -454,6 +466,26 @@ def test_secret_without_the_right_to_write(path: str, listener: samesock.socket)
     os.chmod(path, 0o644)
     with child(THIEF, Path(path).read_bytes().hex()) as thief:
         assert outcome(thief, listener) == (False, "ConnectionResetError")
+
+
+@needs_users
+def test_a_thief_whose_address_another_takes_over(path: str, listener: samesock.socket) -> None:
+    """A thief that resets its connection while it waits for accept() is not let in by who has its port then: the row
+    in the kernel's table is the other one's, who is served."""
+    os.chmod(path, 0o644)
+    source = quiet_source()
+    record = record_at(path)
+    with child(THIEF_THAT_LEAVES, Path(path).read_bytes().hex(), source[1], RESET_ON_CLOSE.hex()) as thief:
+        assert says(thief) == "gone"
+        with stranger(record, source=source) as honest:
+            listener.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                listener.accept()
+            honest.sendall(hello_of(record, honest) + b"honest")
+            listener.settimeout(20)
+            with listener.accept()[0] as served:
+                served.settimeout(20)
+                assert served.recv(9) == b"honest"
 
 
 @needs_users

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import samesock
+import samesock.fd
 from samesock.unix import choosing
 
 SOCKETS = ("tcp", "udp", "unix", "unix-dgram")
@@ -155,6 +156,38 @@ def rows_of_messages() -> Iterator[Row]:
         yield Row(f"s.recvmsg_into([room], {wrong})", TypeError, NO_INT)
 
 
+def rows_of_passing() -> Iterator[Row]:
+    """send_fds and recv_fds. (Flags and an address the standard library's functions do not look at.)"""
+    for wrong in ("object()", "'x'", "1.5", "None", "b'x'", "[]"):
+        yield Row(f"net.send_fds(s, [b'x'], [{wrong}])", TypeError, NO_INT)
+        yield Row(f"net.send_fds(s, [b'x'], [0, {wrong}])", TypeError, NO_INT)
+    yield Row("net.send_fds(s, [b'x'], [2**40])", OverflowError, TOO_GREAT)
+    yield Row("net.send_fds(s, [b'x'], [-2**40])", OverflowError, "signed integer is less than minimum")
+    for wrong in ("5", "None", "object()"):
+        yield Row(f"net.send_fds(s, [b'x'], {wrong})", TypeError, "not iterable")
+    yield Row("net.send_fds(s, [b'x'], 'x')", TypeError)
+    for wrong in ("'text'", "[5]", "b'x'"):
+        yield Row(f"net.send_fds(s, {wrong}, [0])", TypeError, NO_BYTES, UNIX)
+    yield Row("net.send_fds(s, 5, [0])", TypeError, "argument 1 must be an iterable", UNIX)
+    for wrong in ("", "s", "s, [b'x']", "s, [b'x'], [0], 0, None, 0"):
+        yield Row(f"net.send_fds({wrong})", TypeError, "send_fds()")
+    for wrong in ("5", "None"):
+        yield Row(f"net.send_fds({wrong}, [b'x'], [0])", AttributeError, "has no attribute 'sendmsg'")
+        yield Row(f"net.recv_fds({wrong}, 1, 1)", AttributeError, "has no attribute 'recvmsg'")
+    for wrong in ("'x'", "1.5", "None"):
+        yield Row(f"net.recv_fds(s, {wrong}, 1)", TypeError, NO_INT)
+    for wrong in ("'x'", "1.5"):
+        yield Row(f"net.recv_fds(s, 1, {wrong})", TypeError, NO_INT)
+    yield Row("net.recv_fds(s, 1, None)", TypeError)
+    yield Row("net.recv_fds(s, -1, 1)", ValueError, "negative buffer size in recvmsg()")
+    yield Row("net.recv_fds(s, 2**70, 1)", OverflowError, "too large")
+    for wrong in ("-1", "2**40"):
+        yield Row(f"net.recv_fds(s, 1, {wrong})", OverflowError, "CMSG_LEN() argument out of range")
+    yield Row("net.recv_fds(s, 1, 2**70)", OverflowError)
+    for wrong in ("", "s", "s, 1", "s, 1, 1, 0, 0"):
+        yield Row(f"net.recv_fds({wrong})", TypeError, "recv_fds()")
+
+
 def rows_of_options() -> Iterator[Row]:
     """setsockopt and getsockopt."""
     option = "net.SOL_SOCKET, net.SO_SNDBUF"
@@ -238,6 +271,7 @@ ROWS = [
     *rows_of_sending(),
     *rows_of_addresses(),
     *rows_of_messages(),
+    *rows_of_passing(),
     *rows_of_options(),
     *rows_of_modes(),
     *rows_of_the_rest(),
@@ -336,6 +370,67 @@ def test_nothing_is_lost() -> None:
                 with pytest.raises((TypeError, ValueError)):
                     call(buffer, *rest)
         assert sock.recv(10) == b"kept"
+
+
+@contextlib.contextmanager
+def pipe_and_pair() -> Iterator[tuple[Any, Any, Any]]:
+    """A pipe's end as a file object, and a pair of Unix sockets."""
+    reading, writing = os.pipe()
+    one, other = samesock.socketpair(samesock.AF_UNIX)
+    with open(reading, "rb") as file, open(writing, "wb"), one, other:
+        yield file, one, other
+
+
+def taken(sock: Any) -> int:
+    """How many descriptors come."""
+    sock.settimeout(10)
+    numbers = samesock.recv_fds(sock, 1, 5)[1]
+    for number in numbers:
+        samesock.fd.close(number)
+    return len(numbers)
+
+
+def test_descriptors_that_an_iterator_gives() -> None:
+    """send_fds() sends what an iterator gives, objects too: none is lost to a second look."""
+    with pipe_and_pair() as (file, one, other):
+        for things in (iter([file]), iter([file.fileno(), file]), (each for each in (file, file, file))):
+            samesock.send_fds(one, [b"x"], things)  # type: ignore[arg-type]
+        assert [taken(other) for _ in range(3)] == [1, 2, 3]
+
+
+def test_descriptors_of_a_closed_object() -> None:
+    """EBADF of an object that is closed, and nothing is sent."""
+    with pipe_and_pair() as (file, one, other):
+        file.close()
+        with pytest.raises(OSError) as caught:
+            samesock.send_fds(one, [b"x"], [file])
+        assert caught.value.errno == errno.EBADF
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.recv(1)
+
+
+def test_descriptors_by_what_stands_before_a_socket() -> None:
+    """send_fds() and recv_fds() take what has sendmsg() and recvmsg(), as the standard library's do."""
+
+    class Before:
+        def __init__(self, sock: Any) -> None:
+            self.sock = sock
+            self.asked: list[str] = []
+
+        def sendmsg(self, *arguments: Any) -> Any:
+            self.asked.append("sendmsg")
+            return len(arguments[0][0])
+
+        def recvmsg(self, *arguments: Any) -> Any:
+            self.asked.append("recvmsg")
+            return b"x", [], 0, None
+
+    with pipe_and_pair() as (file, one, _):
+        before: Any = Before(one)
+        assert samesock.send_fds(before, [b"x"], [file]) == 1
+        assert samesock.recv_fds(before, 1, 1) == (b"x", [], 0, None)
+        assert before.asked == ["sendmsg", "recvmsg"]
 
 
 def test_a_listener_that_is_none() -> None:

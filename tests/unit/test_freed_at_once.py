@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import struct
 import sys
 import time
@@ -114,6 +115,22 @@ def test_after_a_reset(name: str, timeout: float | None, socket_dir: Path) -> No
     peer.close()
     time.sleep(0.05)
     sock.settimeout(timeout)
+    held = [sock]
+    del sock
+    assert_freed(held, {**READS, **WRITES}[name])
+
+
+@pytest.mark.parametrize("name", [*READS, *WRITES])
+def test_after_a_refused_connect(name: str) -> None:
+    """Of a connect that was refused after its call."""
+    if name == "recv_fds":
+        pytest.skip("feature descriptor passing: a TCP connection passes none")
+    with samesock.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+    sock = samesock.socket()
+    sock.setblocking(False)
+    sock.connect_ex(address)
+    assert any(select.select([], [sock], [sock], 5))  # Windows tells a failure by the third list
     held = [sock]
     del sock
     assert_freed(held, {**READS, **WRITES}[name])

@@ -33,6 +33,8 @@ OWN = {
     "create_connection",
     "fromfd",
     "fromshare",
+    "close",
+    "dup",
     "getaddrinfo",
     "send_fds",
     "recv_fds",

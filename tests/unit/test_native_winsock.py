@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from samesock.backend import system
 from samesock.ffi import kernel32 as k
 from samesock.ffi import ws2_32 as w
 from samesock.unix import connecting, native, socket_file
@@ -617,6 +618,49 @@ def test_peer_pid(end: NativeEnd, script: Script, sock: _socket.socket) -> None:
     script.then("WSAIoctl", effect=answer).then("WSAIoctl", effect=answer)
     assert end.peer_pid(sock) == 1234
     assert end.peercred(sock) == (1234, None, None, None, "kernel")
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        pytest.param(5, 5, True, id="the same"),
+        pytest.param(5, 6, False, id="another"),
+        pytest.param(5, None, False, id="gone"),
+        pytest.param(None, 6, False, id="gone before, another now"),
+        pytest.param(None, None, True, id="one that may not be asked"),
+    ],
+)
+def test_a_peers_number_that_is_another_processs_by_now(  # noqa: PLR0917
+    end: NativeEnd,
+    script: Script,
+    handles: Script,
+    sock: _socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    side: str,
+    then: int | None,
+    now: int | None,
+    told: bool,
+) -> None:
+    """peercred names the peer's process while the process of that number is the one that it was when the connection
+    was made or accepted, by its start; a duplicate says the same."""
+
+    def answer(*arguments: Any) -> None:
+        arguments[4][0] = 1234
+
+    starts = [then, now, now]
+    monkeypatch.setattr(system, "start_time", lambda pid: starts.pop(0) if pid == 1234 else None)
+    if side == "client":
+        script.then("connect").then("WSAIoctl", effect=answer)
+        end.connect(sock, "x")
+    else:
+        script.then("accept", 4711).then("ioctlsocket").then("WSAIoctl", effect=answer)
+        script.then("getpeername", effect=gives_name(b""))
+        handles.then("SetHandleInformation", 1)
+        end = end.accept(sock)[1]
+    for one in (end, end.copy(sock.fileno())):
+        script.then("WSAIoctl", effect=answer)
+        assert one.peercred(sock) == (1234 if told else None, None, None, None, "kernel")
 
 
 def test_peer_unknown(end: NativeEnd, script: Script, sock: _socket.socket) -> None:

@@ -270,21 +270,28 @@ class Acceptor:
         said = hello.check(self.record, parked.address, self.address, parked.got)
         if not _DONTWAIT:
             set_mode(tcp, None)
-        if said is None or not self._may_connect(parked.address) or not self._nonces.use(said.nonce):
+        if said is None or not self._may_connect(parked) or not self._nonces.use(said.nonce):
             self._refuse(tcp)
             return None
         return Client(tcp, parked.address, said)
 
-    def _may_connect(self, address: Address) -> bool:
-        """Since a chmod, the secret alone is not enough: somebody may have read it before."""
+    def _may_connect(self, parked: Parked) -> bool:
+        """Since a chmod, the secret alone is not enough: somebody may have read it before.
+
+        Who has reset its connection has left its address to anybody, and the row in the table is theirs who have taken
+        it, while Linux still gives out what was sent before the reset (seen: a thief's bytes, let in by root's row).
+        So it is asked after the look whether the connection is there: so long the row is its peer's.
+        """
         hold = next(filter(None, self._holds), None)
         if self._shut:
             return False  # the hello came too late, and whether the file was touched cannot be told any more
         try:
             if hold is None or not hold.touched():
                 return True
-            owner = system.connection_owner(address, self.address)
-            return owner is not None and hold.admits(owner)
+            owner = system.connection_owner(parked.address, self.address)
+            if owner is None or not system.has_connection(calls.fileno(parked.tcp)):
+                return False
+            return hold.admits(owner)
         except OSError:
             _log("a client was refused: who it is could not be asked")
             return False

@@ -242,14 +242,28 @@ class NativeEnd:
         return pid[0] or None
 
     def peercred(self, sock: _socket.socket) -> PeerCred:
-        """What the kernel tells of the peer, which on Windows is its process; unknown is `None`."""
+        """What the kernel tells of the peer, which on Windows is its process; unknown is `None`.
+
+        The number of a process that has gone may be another's by now: then it is nobody's here. Who its user is is not
+        asked: a client could connect, write, and be gone before accept(), and who has its number by then would be asked
+        in its place; nothing tells when it connected.
+        """
         try:
             pid = self.peer_pid(sock)
         except OSError as error:
             if error.errno != errno.EOPNOTSUPP:
                 raise
             pid = None
+        if pid is not None and not self._is_the_same(pid):
+            pid = None
         return PeerCred(pid, None, None, None, "kernel")
+
+    def _is_the_same(self, pid: int) -> bool:
+        """Whether the number is still that of the process which had it when this end was connected. Of a socket that
+        came by its number alone there is only the kernel's word."""
+        if self._peer is None or self._peer[0] != pid:
+            return True
+        return system.start_time(pid) == self._peer[1]
 
     def passage(self) -> Passage | None:
         """What is known of passed descriptors."""

@@ -30,7 +30,8 @@ def peercred(sock: Any) -> PeerCred:
     What is not known is `None`, never a guess. `trust` is `kernel` (the kernel says so of this socket), `table` (the
     kernel's table of connections names the owner) or `claimed` (the peer says so, and has proven that it may read
     the socket's file). The kernel's answer names whoever called `connect` or `listen`, also after a descriptor was
-    handed on. Raises `OSError(EOPNOTSUPP)` for a socket of another family, `ENOTCONN` without a peer. `sock` may be
+    handed on; on Windows its number is `None` once that process has gone, since it may be another's. Raises
+    `OSError(EOPNOTSUPP)` for a socket of another family, `ENOTCONN` without a peer. `sock` may be
     what asyncio's `get_extra_info("socket")` gives.
 
     Portability:

@@ -1,11 +1,13 @@
-"""`socket(fileno=n)` where Winsock tells too little of the number: an unbound socket, and what is no socket.
+"""Plain numbers where Winsock tells too little of them: an unbound socket's, and what is no socket's.
 
-C asks getsockname for the family, which Winsock refuses for an unbound socket. What must never be put here: Unix
-sockets.
+For `socket(fileno=n)` C asks getsockname for the family, which Winsock refuses for an unbound socket. `close` and
+`dup` take any descriptor on POSIX, and so here: a number is a socket's if Winsock knows it, else the C runtime's; a
+`samesock.fd.Descriptor` says itself which. What must never be put here: Unix sockets.
 """
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any
 
@@ -30,6 +32,57 @@ def retry(sock: Any, error: OSError, wanted: tuple[int, int, int], number: Any) 
         raise _errors.named_error(name, tried, code=WSAENOTSOCK) from None
     else:
         raise error
+
+
+def close(fd: int, /) -> None:
+    """Close the descriptor with that number, a socket's or a file's; `EBADF` if nothing has it. See close(2).
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: native.
+
+    References: POSIX `close`; Winsock `closesocket`.
+    """
+    if _may_be_socket(fd):
+        try:
+            return calls.close_number(fd)
+        except OSError as error:
+            if _is_socket(fd, error):
+                raise
+    from samesock.fd import state
+
+    return state.close(_plain(fd))
+
+
+def dup(fd: int, /) -> int:
+    """A second descriptor for the one with that number, not inheritable; `EBADF` if nothing has it. See dup(2).
+
+    Portability:
+        Linux, macOS, FreeBSD: native. Windows: native.
+
+    References: POSIX `dup`; Winsock `WSADuplicateSocketW`.
+    """
+    if _may_be_socket(fd):
+        try:
+            return calls.dup_number(fd)
+        except OSError as error:
+            if _is_socket(fd, error):
+                raise
+    from samesock.fd import state
+
+    return state.dup(_plain(fd))
+
+
+def _may_be_socket(fd: Any) -> bool:
+    return getattr(fd, "space", "socket") == "socket"
+
+
+def _is_socket(fd: Any, error: OSError) -> bool:
+    """Whether what failed was meant for a socket: of another number Wine says WSAEOPNOTSUPP to dup."""
+    return code_of(error) != WSAENOTSOCK and calls.protocol_of(_plain(fd)) is not None
+
+
+def _plain(fd: Any) -> int:
+    return fd if isinstance(fd, int) else operator.index(fd)
 
 
 def refused(error: OSError, number: Any) -> OSError:

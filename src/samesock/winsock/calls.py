@@ -18,7 +18,7 @@ from typing import Any
 class Calls:
     """The functions, as attributes that a test may set."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915  (a line for each function)
         base = _socket.socket
         self.bind: Callable[..., None] = base.bind
         self.listen: Callable[..., None] = base.listen
@@ -63,10 +63,13 @@ class Calls:
         self.getaddrinfo: Callable[..., Any] = _socket.getaddrinfo
         self.getservbyname: Callable[..., Any] = _socket.getservbyname
         self.close_number: Callable[..., None] = _socket.close
+        self.dup_number: Callable[..., int] = _socket.dup
         self.twin = _twin
         self.sharers_of_port = _sharers_of_port
         self.get_handle_inheritable: Any = getattr(os, "get_handle_inheritable", os.get_inheritable)
         self.protocol_of = protocol_of
+        # POSIX's kernels keep the state of a connect by themselves, and are to know that it was told.
+        self.tell_connected: Callable[..., Any] = _nothing if is_winsock else base.connect_ex
         # The other kernels do these four by themselves.
         self.refuse_quickly: Callable[[int], None] = _refuse_quickly if is_winsock else _nothing
         self.report_unreachable: Callable[..., None] = _report_unreachable if is_winsock else _nothing
@@ -75,7 +78,7 @@ class Calls:
         self.disconnect: Callable[..., None] = disconnect_winsock if is_winsock else _disconnect
 
 
-def _nothing(number: int, on: bool = False) -> None:
+def _nothing(*_: Any) -> None:
     """For what a kernel needs no asking for."""
 
 

@@ -12,7 +12,7 @@ import _socket
 from typing import Any
 
 from samesock import _errors
-from samesock._told_streams import forget, tell, with_duplicates
+from samesock._told_streams import forget, is_news, tell, with_duplicates
 from samesock._told_streams import share as share_errors
 from samesock.winsock import stream_error
 from samesock.winsock.blocking import call, under_way
@@ -118,14 +118,13 @@ def _look(sock: Any, address: Any) -> None:
     if not is_settled:
         raise _errors.named_error("EALREADY", tried, code=WSAEALREADY)
     under_way.difference_update(with_duplicates(sock))
-    if code:
-        tell(sock)
-    if code < _errors.WINSOCK:
-        calls.connect_ex(
-            sock, address
-        )  # POSIX's kernels keep this state, too, and are to know that it was told
-    if code:
+    calls.tell_connected(sock, address)
+    if code and is_news(sock):  # Wine's SO_ERROR keeps it
         raise _errors.pending(code, tried)
+    if not is_connected(sock):
+        # It has failed, and its error was given to somebody who asked before: a recv, or SO_ERROR of this socket, or
+        # of one in another process. Linux says so, too, and the connect after this one begins anew.
+        raise _errors.named_error("ECONNABORTED", tried)
 
 
 def _goes_on(sock: Any) -> None:

@@ -25,6 +25,7 @@ from samesock.winsock.calls import calls
 from samesock.winsock.interrupting import interrupter
 
 _end_of = ends.by_reference.get
+_nothing = stream_error.nothing
 _readers = _waking.readers
 _writers = _waking.writers
 _marks = _waking.marks
@@ -97,8 +98,8 @@ class DataMethods:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv(self, size, flags)
         try:
-            if size < 0:  # before the wait for something to receive
-                raise ValueError("negative buffersize in recv")
+            if size.__class__ is not int or size < 0:  # before the wait for something to receive
+                size = _call_arguments.size(size, "recv")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
                 if not (
@@ -106,7 +107,7 @@ class DataMethods:
                 ):
                     _readers[me] = self
                     try:
-                        return calls.recv(self, size)
+                        return calls.recv(self, size) or _nothing(self, b"", size)
                     except OSError as error:
                         if blocking.reading_has_ended(error, self, calls.recv):
                             return b""
@@ -116,21 +117,18 @@ class DataMethods:
                             interrupter.let_pass(me)
                         if _orphans:
                             _waking.close_if_last(self)
-            return blocking.read(calls.recv, self, size)  # type: ignore[no-any-return]
+            return blocking.read(calls.recv, self, size) or _nothing(self, b"", size)
         except OSError as error:
             if stream_error.is_end(self, error):
                 return b""
             raise receiving.failed(self, error) from None
-        except TypeError:
-            _call_arguments.size(size, "recv")
-            raise
 
     def recv_into(self: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv_into(self, buffer, nbytes, flags)
         try:
-            if nbytes < 0:
-                raise ValueError("negative buffersize in recv_into")
+            if nbytes.__class__ is not int or nbytes < 0:
+                nbytes = _call_arguments.size(nbytes, "recv_into")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
                 if not (
@@ -138,7 +136,9 @@ class DataMethods:
                 ):
                     _readers[me] = self
                     try:
-                        return calls.recv_into(self, buffer, nbytes)
+                        return calls.recv_into(self, buffer, nbytes) or _nothing(
+                            self, 0, memoryview(buffer).nbytes
+                        )
                     except OSError as error:
                         if blocking.reading_has_ended(error, self, calls.recv_into):
                             return 0
@@ -148,7 +148,8 @@ class DataMethods:
                             interrupter.let_pass(me)
                         if _orphans:
                             _waking.close_if_last(self)
-            return blocking.read(calls.recv_into, self, buffer, nbytes)  # type: ignore[no-any-return]
+            count: int = blocking.read(calls.recv_into, self, buffer, nbytes)
+            return count or _nothing(self, 0, memoryview(buffer).nbytes)
         except OSError as error:
             if stream_error.is_end(self, error):
                 return 0

@@ -17,11 +17,13 @@ from __future__ import annotations
 import _thread
 import ctypes
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
-from samesock import _waking
+from samesock import _errors, _waking
 from samesock.backend import _windows_wait, system
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
@@ -33,6 +35,8 @@ _SPARED: Final = 3
 """So many calls of the main thread are made the slow way before the thread is started: a program may make no more."""
 _STRIKES: Final = 40
 """After so many the call is left alone: it is in something that nothing cancels, such as a name's resolution."""
+_AFTER_A_FAILURE: Final = (0.05, 0.2, 1.0)
+"""Seconds of rest after each failure of a step that the thread repeats."""
 _WRITE_SECONDS: Final = 0.04
 _SETTLE_SECONDS: Final = 0.02
 """Before the event is reset. The interpreter's own input() looks at it up to 10 ms after its read was ended."""
@@ -140,11 +144,17 @@ class Interrupter:
 
     def _watch(self, event: int) -> None:
         while True:
-            kernel32_waits.WaitForSingleObject(event, waits.INFINITE)
-            self._let_others_see()
-            kernel32_waits.ResetEvent(event)
-            self._end_call()
-            self._end_write()
+            if _is_done(self._hear, event):
+                _is_done(self._end_call)
+                _is_done(self._end_write)
+
+    def _hear(self, event: int) -> None:
+        """Wait for Ctrl+C."""
+        if kernel32_waits.WaitForSingleObject(event, waits.INFINITE) != waits.WAIT_OBJECT_0:
+            raise _errors.error(kernel32_waits.GetLastError(), "waiting for Ctrl+C")
+        self._let_others_see()
+        if not kernel32_waits.ResetEvent(event):  # the next wait would end at once, and so would all after it
+            raise _errors.error(kernel32_waits.GetLastError(), "resetting the event of Ctrl+C")
 
     def _end_write(self) -> None:
         """Cut a small send that is still blocked after a while; its frame lets the exception of Ctrl+C out.
@@ -207,6 +217,28 @@ class Interrupter:
                 return True
             finally:
                 self.striking = False
+
+
+def _is_done(step: Callable[..., None], *arguments: Any) -> bool:
+    """Whether a step of the thread's work was done. With an exception that nobody expects, such as MemoryError, the
+    thread must not end: no later Ctrl+C would be heard. It is told, once, and the step is made again after a while."""
+    for tries, pause in enumerate(_AFTER_A_FAILURE):
+        try:
+            step(*arguments)
+            return True
+        except Exception:  # noqa: BLE001  (whatever it is)
+            if not tries:
+                _tell()
+        time.sleep(pause)
+    return False
+
+
+def _tell() -> None:
+    """As of any thread's failure. The thread is no object of `threading`; its hook takes `None` for such a one."""
+    try:
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), None)))
+    except BaseException:  # noqa: BLE001  (the program's own hook has failed, or would end the thread)
+        sys.__excepthook__(*sys.exc_info())
 
 
 def _address_of(function: Any) -> int:

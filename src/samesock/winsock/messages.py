@@ -211,6 +211,8 @@ def _received(
     plain = flags & ~(_OURS | _WAITALL)
     try:
         got = _taken(sock, stream, views, plain, flags)
+        if stream and not got.size:
+            stream_error.nothing(sock, got, wanted)
     except OSError as error:
         # Here, and not where a later piece of MSG_WAITALL meets it: there it stays for the next call.
         if not stream_error.is_end(sock, error):

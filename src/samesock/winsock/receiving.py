@@ -113,7 +113,7 @@ def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
     wants_all = flags & _ALL and not flags & (MSG_DONTWAIT | _socket.MSG_PEEK) and calls.gettimeout(sock) != 0
     filled = 0
     try:
-        filled = _now_or_then(sock, flags, calls.recv_into, room, 0, rest)
+        filled = _now_or_then(sock, flags, calls.recv_into, room, 0, rest) or stream_error.nothing(sock, 0)
         while wants_all and 0 < filled < len(room):
             deadline.wait(readable, sock)
             more = call(calls.recv_into, sock, room[filled:], 0, rest)

@@ -10,20 +10,24 @@ call that moves no data. What must never be put here: datagrams' errors (`receiv
 from __future__ import annotations
 
 import _socket
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from samesock import _errors, _waking
 from samesock._told_streams import is_news, tell, told
+from samesock.winsock.blocking import under_way
 from samesock.winsock.calls import calls
 from samesock.winsock.failing import (
     WSAECONNABORTED,
     WSAECONNRESET,
     WSAENETRESET,
+    WSAENOTCONN,
     WSAESHUTDOWN,
     WSAETIMEDOUT,
     code_of,
     has_time_of_the_systems,
 )
+
+Got = TypeVar("Got")
 
 _RECEIVING: Final = {
     WSAENETRESET: "ETIMEDOUT",  # keep-alive has found nobody (the documentation of recv)
@@ -41,12 +45,17 @@ _SENDING: Final = {
 def is_end(sock: Any, error: OSError) -> bool:
     """Whether a failed recv is the end of the stream: after one's own SHUT_RD, and when its error was told before."""
     code = code_of(error)
-    return code == WSAESHUTDOWN or (sock in told and _is_of_connection(sock, code))
+    return code == WSAESHUTDOWN or (
+        sock in told and (_is_of_connection(sock, code) or _is_of_connect(sock, code))
+    )
 
 
 def received(sock: Any, error: OSError, tried: str) -> OSError | None:
     """The exception for a recv that the connection's error has met, which is told now; `None` for another error."""
     code = code_of(error)
+    failure = _failed_connect(sock, tried) if _is_of_connect(sock, code) else None
+    if failure is not None:
+        return failure
     if not _is_of_connection(sock, code):
         return None
     tell(sock)
@@ -56,13 +65,30 @@ def received(sock: Any, error: OSError, tried: str) -> OSError | None:
 def sent(sock: Any, error: OSError, tried: str) -> OSError | None:
     """The same for a send: EPIPE once the error was told."""
     code = code_of(error)
-    if code == WSAESHUTDOWN:  # one's own SHUT_WR; a reset that came after it is told first
+    failure = _failed_connect(sock, tried) if _is_of_connect(sock, code) else None
+    if failure is not None:
+        return failure
+    if code == WSAENOTCONN and sock in told and sock in under_way:
+        name = "EPIPE"
+    elif code == WSAESHUTDOWN:  # one's own SHUT_WR; a reset that came after it is told first
         name = "ECONNRESET" if _is_aborted(sock) and is_news(sock) else "EPIPE"
     elif not _is_of_connection(sock, code):
         return None
     else:
         name = _SENDING[code] if is_news(sock) else "EPIPE"
     return _errors.named_error(name, tried, code=code)
+
+
+def nothing(sock: Any, got: Got, wanted: int = 1) -> Got:
+    """What has come down a stream, and that is nothing: raises the error of a connect that has failed, of which Wine's
+    recv does not tell."""
+    failure = _failed_connect(sock, "receiving") if wanted and under_way and sock in under_way else None
+    if failure is None:
+        return got
+    try:
+        raise failure
+    finally:
+        del failure  # it would keep this frame alive, and the socket with it
 
 
 def option(sock: Any, number: int) -> int:
@@ -94,6 +120,26 @@ def _is_of_connection(sock: Any, code: int) -> bool:
     if code not in _RECEIVING or (_waking.ended and _waking.ended.get(sock)):
         return False
     return code != WSAETIMEDOUT or not has_time_of_the_systems(sock)
+
+
+def _is_of_connect(sock: Any, code: int) -> bool:
+    """Whether the code may be what data calls say of a stream whose connect was refused after its call: WSAENOTCONN,
+    and Wine's send has another one."""
+    return code in (WSAENOTCONN, WSAECONNRESET) and sock in under_way
+
+
+def _failed_connect(sock: Any, tried: str) -> OSError | None:
+    """The error of a connect that was under way, if it has failed and nobody was told."""
+    if sock in told:
+        return None
+    try:
+        code = calls.getsockopt(sock, _socket.SOL_SOCKET, _socket.SO_ERROR)
+    except OSError:
+        return None  # it was closed meanwhile
+    if not code:
+        return None
+    tell(sock)
+    return _errors.pending(code, tried)
 
 
 def _is_aborted(sock: Any) -> bool:
