@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "needs(*features): skip where samesock.features() calls one of them absent",
         "alone: under Wine in a run without a second worker",
+        "any_python: of pytest, the system or a tool, and the same on every Python: run on one for each system",
         "fd_leaks(*rules): what the leak check lets a test leave open",
     ):
         config.addinivalue_line("markers", line)

@@ -388,6 +388,7 @@ def leftovers(path: str, listener: samesock.socket, rounds: int) -> None:
     assert not select.select([listener], [], [], 0)[0]
 
 
+@pytest.mark.any_python
 @pytest.mark.timeout(300)
 def test_ten_thousand_rounds(path: str, listener: samesock.socket) -> None:
     """10,000 times connect, accept and close leave no descriptor and no thread."""
