@@ -1,4 +1,4 @@
-"""What every test may use: a short folder for sockets' paths, and a mark for tests that need a feature.
+"""What every test may use: a short folder for sockets' paths, a pipe, and a mark for tests that need a feature.
 
 Only what is of use to all folders below; what one area needs belongs in that area's own conftest.py."""
 
@@ -86,3 +86,12 @@ def socket_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ss-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def pipe() -> Iterator[list[int]]:
+    """A pipe: its two numbers, of which the test may close what it takes out of the list."""
+    both = list(os.pipe())
+    yield both
+    for number in both:
+        os.close(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -30,12 +29,3 @@ def pair(path: str, listener: samesock.socket) -> Iterator[tuple[samesock.socket
         with server:
             server.settimeout(20)
             yield client, server
-
-
-@pytest.fixture
-def pipe() -> Iterator[list[int]]:
-    """A pipe, of which the test may close what it takes out of the list."""
-    both = list(os.pipe())
-    yield both
-    for number in both:
-        os.close(number)
