@@ -1,4 +1,4 @@
-"""What every test may use: a short folder for sockets' paths, and a mark for tests that need a feature.
+"""What every test may use: a short folder for sockets' paths, a pipe, and a mark for tests that need a feature.
 
 Only what is of use to all folders below; what one area needs belongs in that area's own conftest.py."""
 
@@ -17,6 +17,8 @@ import pytest
 
 import samesock
 
+HERE = Path(__file__).parent
+
 # Under Wine and on a busy machine one example may take long; on CI the same examples are tried every time.
 hypothesis.settings.register_profile("samesock", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("samesock")
@@ -34,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "needs(*features): skip where samesock.features() calls one of them absent",
         "alone: under Wine in a run without a second worker",
+        "any_python: of pytest, the system or a tool, and the same on every Python: run on one for each system",
         "fd_leaks(*rules): what the leak check lets a test leave open",
     ):
         config.addinivalue_line("markers", line)
@@ -57,6 +60,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"absent here: {', '.join(absent)}")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folder with the longest tests goes first.
+
+    Begun last, one of its tests kept a worker busy for a minute under Wine when the others had nothing left to do.
+    """
+    items.sort(key=lambda item: HERE / "plugin" not in item.path.parents)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let go of the timer that pytest-timeout keeps for each test that has run.
@@ -74,3 +86,12 @@ def socket_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ss-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def pipe() -> Iterator[list[int]]:
+    """A pipe: its two numbers, of which the test may close what it takes out of the list."""
+    both = list(os.pipe())
+    yield both
+    for number in both:
+        os.close(number)

@@ -308,7 +308,7 @@ def test_sending_never_waits(two):
     one, other = two
 
     def send() -> None:
-        for _ in range(3000):
+        for _ in range(1500):  # more than any receive buffer holds
             with contextlib.suppress(BlockingIOError):
                 one.sendto(b"x" * 1000, other.getsockname())
 

@@ -112,14 +112,16 @@ def test_a_handler_does_not_lengthen_the_time_out(made: Net, name: str) -> None:
 def test_time_outs_are_exact(made: Net, name: str, seconds: float) -> None:
     """settimeout(): a time-out is not early by more than a tick of 20 ms; of five one is late by no more than that."""
     _, call = made.call(name, seconds)
-    took = []
-    for _ in range(5):
+    latest = seconds + (0.02 if name.startswith("recv") else 0.1)
+    took: list[float] = []
+    # A second for one that may be early, and more only where the machine made both late.
+    while len(took) < 2 or (min(took) > latest and len(took) < 5):
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
             call()
         took.append(time.monotonic() - begun)
     assert min(took) >= seconds - 0.02
-    assert min(took) <= seconds + (0.02 if name.startswith("recv") else 0.1), took
+    assert min(took) <= latest, took
 
 
 def test_other_threads_are_left_alone(made: Net) -> None:
@@ -250,8 +252,8 @@ def test_waiting_costs_nothing(made: Net) -> None:
     for name in ("recv tcp", "accept unix"):
         for timeout in (None, 60):
             _, call = made.call(name, timeout)
-            with pytest.raises(KeyboardInterrupt), pressed_after(1.5):
+            with pytest.raises(KeyboardInterrupt), pressed_after(0.8):
                 begun = sum(os.times()[:2])
                 call()
             used = sum(os.times()[:2]) - begun
-            assert used < 0.5, f"{name}, time-out {timeout}: {used:.3f} s of 1.5 s"
+            assert used < 0.25, f"{name}, time-out {timeout}: {used:.3f} s of 0.8 s"

@@ -32,6 +32,13 @@ def arrived(sock):
     assert select.select([sock], [], [], PATIENCE)[0]
 
 
+def told_beside(net, one, other):
+    """Send a datagram from one to the other, and receive the one control message that comes with it."""
+    one.sendto(b"x", other.getsockname())
+    _, [message], _, _ = other.recvmsg(10, net.CMSG_SPACE(64))
+    return message
+
+
 def number(data):
     """An int of C as ancillary data carry it."""
     return struct.unpack("i", data)[0]
@@ -366,8 +373,7 @@ def test_the_time_to_live_that_was_left(net, two):
     one, other = two
     other.setsockopt(net.IPPROTO_IP, net.IP_RECVTTL, 1)
     one.setsockopt(net.IPPROTO_IP, net.IP_TTL, 33)
-    one.sendto(b"x", other.getsockname())
-    _, [(level, kind, value)], _, _ = other.recvmsg(10, net.CMSG_SPACE(64))
+    level, kind, value = told_beside(net, one, other)
     assert (level, kind, number(value)) == (net.IPPROTO_IP, net.IP_TTL, 33)
 
 
@@ -377,8 +383,7 @@ def test_the_ipv6_address_that_was_called(net, two6):
     """RFC 3542: with IPV6_RECVPKTINFO recvmsg(2) tells the address and the interface, as IPV6_PKTINFO."""
     one, other = two6
     other.setsockopt(net.IPPROTO_IPV6, net.IPV6_RECVPKTINFO, 1)
-    one.sendto(b"x", other.getsockname())
-    _, [(level, kind, value)], _, _ = other.recvmsg(10, net.CMSG_SPACE(64))
+    level, kind, value = told_beside(net, one, other)
     assert (level, kind) == (net.IPPROTO_IPV6, net.IPV6_PKTINFO)
     address, interface = struct.unpack("16sI", value)
     assert address == net.inet_pton(net.AF_INET6, "::1")
@@ -392,8 +397,7 @@ def test_the_hop_limit_that_was_left(net, two6):
     one, other = two6
     other.setsockopt(net.IPPROTO_IPV6, net.IPV6_RECVHOPLIMIT, 1)
     one.setsockopt(net.IPPROTO_IPV6, net.IPV6_UNICAST_HOPS, 33)
-    one.sendto(b"x", other.getsockname())
-    _, [(level, kind, value)], _, _ = other.recvmsg(10, net.CMSG_SPACE(64))
+    level, kind, value = told_beside(net, one, other)
     assert (level, kind, number(value)) == (net.IPPROTO_IPV6, net.IPV6_HOPLIMIT, 33)
 
 
@@ -404,8 +408,7 @@ def test_the_traffic_class(net, two6):
     one, other = two6
     other.setsockopt(net.IPPROTO_IPV6, net.IPV6_RECVTCLASS, 1)
     one.setsockopt(net.IPPROTO_IPV6, net.IPV6_TCLASS, 32)
-    one.sendto(b"x", other.getsockname())
-    _, [(level, kind, value)], _, _ = other.recvmsg(10, net.CMSG_SPACE(64))
+    level, kind, value = told_beside(net, one, other)
     assert (level, kind, number(value)) == (net.IPPROTO_IPV6, net.IPV6_TCLASS, 32)
 
 
@@ -416,8 +419,7 @@ def test_the_type_of_service(net, two):
     one, other = two
     other.setsockopt(net.IPPROTO_IP, net.IP_RECVTOS, 1)
     one.setsockopt(net.IPPROTO_IP, net.IP_TOS, 0x10)
-    one.sendto(b"x", other.getsockname())
-    _, [(level, kind, value)], _, _ = other.recvmsg(10, net.CMSG_SPACE(64))
+    level, kind, value = told_beside(net, one, other)
     assert (level, kind, value[0]) == (net.IPPROTO_IP, net.IP_TOS, 0x10)
 
 

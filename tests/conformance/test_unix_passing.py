@@ -40,15 +40,6 @@ def pair(unix: Any) -> tuple[Any, Any]:
     return made.client, made.server
 
 
-@pytest.fixture
-def pipe() -> Iterator[list[int]]:
-    """A pipe: its two numbers, of which the test may close what it takes out of the list."""
-    ends = list(os.pipe())
-    yield ends
-    for number in ends:
-        os.close(number)
-
-
 def take(net: Any, sock: Any, size: int, most: int) -> tuple[bytes, list[int], int]:
     """recv_fds, as often as it takes for the first descriptors to come; the bytes in one piece."""
     got, numbers, flags = b"", [], 0
@@ -528,6 +519,16 @@ os._exit(0)
 """
 
 
+def take_what_a_child_gave(net, accepted):
+    """Receive it, and see that it is a pipe."""
+    data, (reader, writer), _, _ = net.recv_fds(accepted, 100, 2)
+    os.write(writer, b"loop")
+    assert data == b"from a child"
+    assert os.read(reader, 10) == b"loop"
+    fd.close(reader)
+    fd.close(writer)
+
+
 def test_a_child_gives(unix, net):
     """The client may be the one that passes, before it was accepted even."""
     listener = unix.listener()
@@ -535,12 +536,7 @@ def test_a_child_gives(unix, net):
     with child(net, unix.path(), GIVE):
         accepted, _ = unix.accept(listener)
         accepted.settimeout(SECONDS)
-        data, (reader, writer), _, _ = net.recv_fds(accepted, 100, 2)
-        os.write(writer, b"loop")
-        assert data == b"from a child"
-        assert os.read(reader, 10) == b"loop"
-        fd.close(reader)
-        fd.close(writer)
+        take_what_a_child_gave(net, accepted)
 
 
 def test_the_sender_may_have_gone(unix, net, pipe):
@@ -556,12 +552,7 @@ def test_the_sender_may_have_gone(unix, net, pipe):
         accepted, _ = unix.accept(listener)
         accepted.settimeout(SECONDS)
         process.wait(SECONDS)
-        data, (reader, writer), _, _ = net.recv_fds(accepted, 100, 2)
-        os.write(writer, b"loop")
-        assert data == b"from a child"
-        assert os.read(reader, 10) == b"loop"
-        fd.close(reader)
-        fd.close(writer)
+        take_what_a_child_gave(net, accepted)
 
 
 def test_the_receiver_may_go(unix, net, pipe):

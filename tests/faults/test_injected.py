@@ -109,6 +109,17 @@ def sabotage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return Saboteur(monkeypatch, FAULTS[request.param])
 
 
+def accept_what_waits(listener: samesock.socket) -> None:
+    """Empty the queue of a listener, which waits for 20 s again after that."""
+    listener.setblocking(False)
+    try:
+        while True:
+            listener.accept()[0].close()
+    except BlockingIOError:
+        pass
+    listener.settimeout(20)
+
+
 def test_bind_and_listen(path: str, sabotage: Saboteur) -> None:
     """A bind() or listen() in which a call fails leaves no descriptor, and no file that nobody holds."""
     made = []
@@ -150,13 +161,7 @@ def test_connect(path: str, listener: samesock.socket, sabotage: Saboteur) -> No
             client.close()
         tried.clear()
         time.sleep(0.005)
-        listener.setblocking(False)
-        try:
-            while True:
-                listener.accept()[0].close()
-        except BlockingIOError:
-            pass
-        listener.settimeout(20)
+        accept_what_waits(listener)
         exchange(path, listener)
         assert open_numbers() == before, hit
     for client in tried:
@@ -226,13 +231,7 @@ def test_adoption(path: str, listener: samesock.socket, sabotage: Saboteur) -> N
 
     before = open_numbers()
     for hit in sabotage.at_each(work):
-        listener.setblocking(False)
-        try:
-            while True:
-                listener.accept()[0].close()
-        except BlockingIOError:
-            pass
-        listener.settimeout(20)
+        accept_what_waits(listener)
         exchange(path, listener)
         assert open_numbers() == before, hit
 
@@ -388,6 +387,7 @@ def leftovers(path: str, listener: samesock.socket, rounds: int) -> None:
     assert not select.select([listener], [], [], 0)[0]
 
 
+@pytest.mark.any_python
 @pytest.mark.timeout(300)
 def test_ten_thousand_rounds(path: str, listener: samesock.socket) -> None:
     """10,000 times connect, accept and close leave no descriptor and no thread."""

@@ -69,6 +69,7 @@ def test_leaking_tests_fail_and_clean_ones_pass(run: Run) -> None:
     assert run.code == 1
 
 
+@pytest.mark.any_python
 def test_workers_agree(tmp_path: Path) -> None:
     """pytest-xdist's workers find the same, and their findings arrive."""
     pytest.importorskip("xdist", reason="feature absent: pytest-xdist")

@@ -59,6 +59,7 @@ def test_setup_functions_go_by_their_own_names(run: Run) -> None:
     assert [who for who in named if "_pytest" in who or "'_" in who] == []
 
 
+@pytest.mark.any_python
 def test_workers_agree(tmp_path: Path) -> None:
     """The same under pytest-xdist, whose workers each run some of the tests."""
     pytest.importorskip("xdist", reason="feature absent: pytest-xdist")
@@ -103,6 +104,7 @@ def test_clean():
 """
 
 
+@pytest.mark.any_python
 def test_a_test_that_is_run_again(tmp_path: Path) -> None:
     """Where a plugin runs a test again after a failure, as pytest-rerunfailures does, each run answers for itself."""
     (tmp_path / "conftest.py").write_text(AGAIN)

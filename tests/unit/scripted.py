@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import pytest
+
+from samesock.winsock.calls import calls
+
 
 class Step(NamedTuple):
     """One expected call and its answer."""
@@ -76,3 +80,18 @@ def windows_error(code: int, errno: int = 22) -> OSError:
     error = OSError(errno, "scripted")
     error.winerror = code  # type: ignore[attr-defined,unused-ignore]
     return error
+
+
+def script(monkeypatch: pytest.MonkeyPatch, name: str, *answers: Any) -> list[tuple[Any, ...]]:
+    """Answer the calls of one function: an int is Winsock's error, anything else the result, `...` the system's own."""
+    left, log, real = list(answers), [], getattr(calls, name)
+
+    def answer(sock: Any, *arguments: Any) -> Any:
+        log.append(arguments)
+        given = left.pop(0) if left else ...
+        if isinstance(given, int):
+            raise windows_error(given)
+        return real(sock, *arguments) if given is ... else given[0]
+
+    monkeypatch.setattr(calls, name, answer)
+    return log

@@ -11,7 +11,6 @@ import gc
 import socket as stdlib
 import struct
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,16 +22,9 @@ from samesock.winsock import failing, options, stream_error
 from samesock.winsock.calls import calls
 from samesock.winsock.interrupting import interrupter
 from unit.scripted import windows_error
-from unit.winsock_sockets import Made, Socket, made_sockets
+from unit.winsock_sockets import Made, Socket
 
 KEEP_ALIVE, ABORTED, RESET, SHUT, TIMED_OUT = 10052, 10053, 10054, 10058, 10060
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
-    """A maker of sockets."""
-    with made_sockets(monkeypatch) as maker:
-        yield maker
 
 
 @pytest.fixture

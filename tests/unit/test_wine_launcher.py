@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+pytestmark = pytest.mark.any_python
 pytest.importorskip("fcntl", reason="the launcher runs where fcntl is: on the system that Wine runs on")
 
 PLATFORMS = Path(__file__).resolve().parents[2] / "platforms"

@@ -12,7 +12,7 @@ import errno
 import socket as stdlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,33 +20,10 @@ import pytest
 import samesock
 from samesock import MSG_DONTWAIT, MSG_NOSIGNAL, _message_arguments, _platform_file
 from samesock.winsock import receiving, sending, waiting
-from samesock.winsock.calls import calls
-from unit.scripted import windows_error
-from unit.winsock_sockets import LOCAL, Made, made_sockets
+from unit.scripted import script
+from unit.winsock_sockets import LOCAL, Made
 
 ALL, PEEK, TRUNC = stdlib.MSG_WAITALL, stdlib.MSG_PEEK, stdlib.MSG_TRUNC
-
-
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
-    """A maker of sockets."""
-    with made_sockets(monkeypatch) as maker:
-        yield maker
-
-
-def script(monkeypatch: pytest.MonkeyPatch, name: str, *answers: Any) -> list[tuple[Any, ...]]:
-    """Answer the calls of one function: an int is Winsock's error, `...` the system's own answer."""
-    left, log, real = list(answers), [], getattr(calls, name)
-
-    def answer(sock: Any, *arguments: Any) -> Any:
-        log.append(arguments)
-        given = left.pop(0) if left else ...
-        if isinstance(given, int):
-            raise windows_error(given)
-        return real(sock, *arguments)
-
-    monkeypatch.setattr(calls, name, answer)
-    return log
 
 
 RECEIVES: list[Callable[..., Any]] = [

@@ -10,6 +10,7 @@ from typing import Any
 import samesock
 from samesock import winsock
 from samesock.unix import choosing, dispatch
+from samesock.winsock import connecting
 
 if choosing.over_winsock():
     Socket: Any = samesock.socket
@@ -21,6 +22,11 @@ else:
     )
 
 LOCAL = ("127.0.0.1", 0)
+
+
+def until_settled(sock: Any) -> None:
+    """Wait for the end of a connect under way."""
+    assert connecting.settled(sock, 10)
 
 
 class Made:
