@@ -117,6 +117,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if found.name == "stdlib":
             item.add_marker(pytest.mark.witness)
+        if found.name == "winsock-native":  # libc's calls
+            item.add_marker(pytest.mark.any_python)
         area, check, variant = check_of(item, found.name)
         declared = declared_deviations(found.name)
         entry = declared.get(f"{area}/{variant}") or declared.get(f"{area}/{check}")
