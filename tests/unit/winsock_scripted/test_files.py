@@ -83,8 +83,9 @@ def test_path_not_found(windows: Windows, path: bytes, number: int) -> None:
 
 
 @pytest.mark.parametrize("code", [5, 80])
-def test_name_that_is_being_deleted(windows: Windows, code: int) -> None:
+def test_name_that_is_being_deleted(windows: Windows, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deleted file that somebody still reads is waited for: NT's answer for its name is "access denied"."""
+    monkeypatch.setattr(_windows_files, "VANISHING_SECONDS", 60.0)
     windows.failing["CreateFileW"] = [code, code, code]
     windows.failing["GetFileAttributesW"] = [5, 5, 2]
     create()
