@@ -239,7 +239,9 @@ def wine_session(version: str) -> None:
         left_out = () if session.posargs else TOOLS
         if not session.posargs:
             left_out += ("-m", "not alone" if version == EMULATED_ON else "not alone and not any_python")
-        run_suite(session, *line, "-m", "pytest", *plugin, *patience, *left_out, workers=WINE_WORKERS, external=True)
+        run_suite(
+            session, *line, "-m", "pytest", *plugin, *patience, *left_out, workers=WINE_WORKERS, external=True
+        )
         if not session.posargs:  # What reads the keyboard is skipped above, where there is none.
             finished[session.name] = False
             typed = (*line[:-1], "--pty", "--", "-m", "pytest", *plugin, *patience, "-q", "-m")
@@ -463,6 +465,8 @@ if sys.platform == "linux":  # The emulation of Unix sockets, tested where the s
     test_session("tests-emulated", EMULATED_ON, {"SAMESOCK_UNIX": "emulated"})
 # The longest first: what comes last should not keep one core busy alone. On a new machine the first sets Wine up, and
 # the second would only wait for that, so that the short ones come between.
+# On that Python what the others leave out is run, too.
+on_linux.sort(key=lambda name: name != f"tests-{EMULATED_ON}")
 wine_first, *wine_next = (f"wine-{one}" for one in WINE_PYTHONS)
 TOGETHER = (wine_first, "types", "docs", *wine_next, *on_linux)
 for one in DEBIAN_PYTHONS:

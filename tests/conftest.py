@@ -1,4 +1,4 @@
-"""What every test may use: a short folder for sockets' paths, a pipe, and a mark for tests that need a feature.
+"""What every test may use: a short folder for sockets, a path in it, a pipe, and a mark for tests that need a feature.
 
 Only what is of use to all folders below; what one area needs belongs in that area's own conftest.py."""
 
@@ -86,6 +86,12 @@ def socket_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ss-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def path(socket_dir: Path) -> str:
+    """A path that nothing is at, short enough for a socket."""
+    return str(socket_dir / "s")
 
 
 @pytest.fixture

@@ -72,12 +72,6 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[Any]
     return run
 
 
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """Where to listen."""
-    return str(socket_dir / "s")
-
-
 async def pair(path: str) -> tuple[Any, Any, Any]:
     """A listener, a client and the server's end."""
     listener = await create_unix_listener(path)

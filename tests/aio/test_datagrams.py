@@ -27,12 +27,6 @@ LOOPS = [
 Run = Callable[..., Any]
 
 
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """A path that nothing is at."""
-    return str(socket_dir / "s")
-
-
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Runs a coroutine on a new loop; a socket, a thread or an exception that is left fails the test."""

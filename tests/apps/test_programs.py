@@ -44,12 +44,6 @@ def run(program: str, *words: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """Where the program listens."""
-    return str(socket_dir / "s")
-
-
 def test_socketserver(path: str) -> None:
     """socketserver's Unix server answers its clients and ends."""
     assert run("socketserver_echo.py", path) == ["ONE", "TWO"]

@@ -15,6 +15,14 @@ def reuse(sock, net):
     return sock
 
 
+def reusing_listener(net, inet, address):
+    """A listener there, with SO_REUSEADDR."""
+    listener = reuse(inet.tcp(), net)
+    listener.bind(address)
+    listener.listen(1)
+    return listener
+
+
 def test_an_address_of_another_machine(inet):
     """bind(2): EADDRNOTAVAIL for an address that this machine has not got."""
     assert errno_of(inet.tcp().bind, ("192.0.2.1", 0)) == errno.EADDRNOTAVAIL
@@ -60,34 +68,26 @@ def test_an_address_meets_a_wildcard_listener(inet):
 
 def test_a_listener_cannot_be_robbed(net, inet):
     """ip(7): with SO_REUSEADDR on both sockets a port where somebody listens is still EADDRINUSE."""
-    listener = reuse(inet.tcp(), net)
-    listener.bind((inet.host, 0))
-    listener.listen(1)
+    listener = reusing_listener(net, inet, (inet.host, 0))
     assert errno_of(reuse(inet.tcp(), net).bind, listener.getsockname()) == errno.EADDRINUSE
 
 
 def test_a_wildcard_cannot_rob_a_listener(net, inet):
     """ip(7): nor does SO_REUSEADDR let a wildcard socket have the port of a listener on one address."""
-    listener = reuse(inet.tcp(), net)
-    listener.bind((inet.host, 0))
-    listener.listen(1)
+    listener = reusing_listener(net, inet, (inet.host, 0))
     port = listener.getsockname()[1]
     assert errno_of(reuse(inet.tcp(), net).bind, ("", port)) == errno.EADDRINUSE
 
 
 def test_an_address_cannot_rob_a_wildcard_listener(net, inet):
     """ip(7): nor does it let a socket with one address take the port of a listener on the wildcard."""
-    listener = reuse(inet.tcp(), net)
-    listener.bind(("", 0))
-    listener.listen(1)
+    listener = reusing_listener(net, inet, ("", 0))
     assert errno_of(reuse(inet.tcp(), net).bind, (inet.host, listener.getsockname()[1])) == errno.EADDRINUSE
 
 
 def test_a_server_can_be_restarted(net, inet):
     """socket(7): with SO_REUSEADDR a port can be bound while old connections of it are in TIME_WAIT."""
-    listener = reuse(inet.tcp(), net)
-    listener.bind((inet.host, 0))
-    listener.listen(1)
+    listener = reusing_listener(net, inet, (inet.host, 0))
     address = listener.getsockname()
     client = inet.client(listener)
     server, _ = inet.accept(listener)
@@ -95,25 +95,19 @@ def test_a_server_can_be_restarted(net, inet):
     assert client.recv(1) == b""
     client.close()
     listener.close()
-    again = reuse(inet.tcp(), net)
-    again.bind(address)
-    again.listen(1)
+    again = reusing_listener(net, inet, address)
     inet.client(again)
     inet.accept(again)
 
 
 def test_a_server_can_be_restarted_beside_its_connections(net, inet):
     """socket(7): with SO_REUSEADDR a port can be bound while a connection that was accepted there lives on."""
-    listener = reuse(inet.tcp(), net)
-    listener.bind((inet.host, 0))
-    listener.listen(1)
+    listener = reusing_listener(net, inet, (inet.host, 0))
     address = listener.getsockname()
     client = inet.client(listener)
     server, _ = inet.accept(listener)
     listener.close()
-    again = reuse(inet.tcp(), net)
-    again.bind(address)
-    again.listen(1)
+    again = reusing_listener(net, inet, address)
     client.sendall(b"old")
     assert server.recv(3) == b"old"
     inet.client(again)

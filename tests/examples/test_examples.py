@@ -71,12 +71,6 @@ def connected(path: str) -> socket.socket:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """Where the program listens."""
-    return str(socket_dir / "s")
-
-
 @pytest.mark.needs("unix-stream")
 def test_chat(path: str) -> None:
     """What one guest says all hear, in whole lines; one that leaves is missed, and a slow one is let go."""

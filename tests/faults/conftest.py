@@ -33,12 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def path(socket_dir: Path) -> str:
-    """A path that nothing is at."""
-    return str(socket_dir / "s")
-
-
-@pytest.fixture
 def listener(path: str) -> Iterator[samesock.socket]:
     """A listening Unix socket with a queue that no test here fills by chance."""
     with samesock.socket(samesock.AF_UNIX) as sock:

@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.needs("unix-dgram"), pytest.mark.usefixtures("installe
 Run = Callable[..., Any]
 
 
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """A path that nothing is at."""
-    return str(socket_dir / "s")
-
-
 def test_the_standard_librarys_class(path: str) -> None:
     """socket.socket makes datagram sockets that send and receive, and INET sockets keep their own class."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:

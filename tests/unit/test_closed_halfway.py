@@ -31,12 +31,6 @@ def refuse(*_: Any, **__: Any) -> Any:
     raise Refused
 
 
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """A name for a socket."""
-    return str(socket_dir / "s")
-
-
 needs_emulation = pytest.mark.skipif(
     choosing.transport() == "kernel", reason="unix-dgram is native here (SAMESOCK_UNIX=emulated)"
 )

@@ -1,9 +1,8 @@
-"""Where each test of asyncio's Unix sockets listens, and by which of the two ways."""
+"""Each test of asyncio's Unix sockets goes both ways to have them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,9 +18,3 @@ def unix(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
         samesock.install()
     yield WAYS[request.param]
     samesock.uninstall()
-
-
-@pytest.fixture
-def path(socket_dir: Path) -> str:
-    """Where to listen."""
-    return str(socket_dir / "s")
