@@ -120,6 +120,16 @@ STRANGER = """
 def test_a_stranger_with_the_addresses_of_a_peer_that_has_gone(path, listener, pipe, monkeypatch, how):
     """After its peer was ended, whoever takes over the peer's port and connects to the server's is not taken for it:
     nothing is made ready for that process, and peercred does not name it."""
+    said = ""
+    for _ in range(3):  # the port may have been given to somebody else on this machine
+        said = meet_a_stranger(path, listener, pipe, monkeypatch, how)
+        if said == "let in" or how != "reset":
+            return
+    pytest.fail(said)
+
+
+def meet_a_stranger(path, listener, pipe, monkeypatch, how):
+    """What a process said that tried to take over; where it did, it is told nothing."""
     with child(PEER, path, how) as peer:
         server, _ = listener.accept()
         with server:
@@ -133,15 +143,17 @@ def test_a_stranger_with_the_addresses_of_a_peer_that_has_gone(path, listener, p
             tell(peer)
             peer.wait(20)
             state: Any = ends.get(server).state  # type: ignore[union-attr]
-            with child(STRANGER, *state.remote, *state.local, 20 if how == "reset" else 5) as stranger:
+            with child(STRANGER, *state.remote, *state.local, 10 if how == "reset" else 5) as stranger:
                 said = says(stranger)
-                assert said == "let in" or how != "reset", said
+                if said != "let in" and how == "reset":
+                    return said
                 monkeypatch.setattr(system.passing, "offer", lambda *_: pytest.fail("made ready"))
                 peer_now = samesock.peercred(server)
                 assert (peer_now.pid, peer_now.trust) == (pid, "claimed")
                 with pytest.raises(OSError, match=r"passing|sending") as caught:
                     samesock.send_fds(server, [b"x"], [pipe[0]])
                 assert caught.value.errno in {errno.EPIPE, errno.ECONNRESET}
+                return said
 
 
 def test_an_end_that_the_server_has_closed_is_not_its_listeners(pair):
