@@ -19,7 +19,7 @@ from samesock._errors import error, named_error
 from samesock.backend import Hold, system
 from samesock.unix import hello
 from samesock.unix.announcing import Announcements
-from samesock.unix.calls import calls, twin
+from samesock.unix.calls import accepted, calls, twin
 from samesock.unix.parking import Client, Parked, most_parked, reset, set_mode
 from samesock.unix.rendezvous import Record
 from samesock.unix.turns import Turn
@@ -45,8 +45,7 @@ _TRANSIENT = {
     10054,
 }
 _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
-_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
-_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if _NONBLOCK else 0
+_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if hasattr(_socket, "SOCK_NONBLOCK") else 0
 """Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
 call; elsewhere the accepted socket's mode is set where its hello has not all come, and set back."""
 
@@ -221,7 +220,7 @@ class Acceptor:
 
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
-        tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM | _NONBLOCK, 0, fileno=number)
+        tcp = accepted(number, self.record.kind)
         if self._announcements and self._announcements.is_one(address):
             return calls.close(tcp)
         parked = Parked(tcp, address, time.monotonic())

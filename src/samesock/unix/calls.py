@@ -8,8 +8,14 @@ this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`: the metho
 from __future__ import annotations
 
 import _socket
+import socket as _stdlib
 from collections.abc import Callable
 from typing import Any
+
+from samesock.unix import AF_UNIX
+
+_init = _stdlib.socket.__init__  # install() puts another one in its place
+_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
 
 
 class Calls:
@@ -60,3 +66,16 @@ def twin(number: int) -> _socket.socket:
     It exists because the user's own object is AF_UNIX, and C encodes addresses by an object's family.
     """
     return calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
+
+
+def accepted(number: int, kind: int) -> _stdlib.socket:
+    """The socket, of AF_UNIX, for the TCP connection that was accepted as `number`: the one that the program gets.
+
+    It is made before the connection is proven, since a second object would cost another call of the system. Until the
+    program has it, a default time-out of the program's must not make it wait where the system has a flag for that.
+    """
+    sock = _stdlib.socket.__new__(_stdlib.socket)
+    if _socket.getdefaulttimeout() is not None:
+        kind |= _NONBLOCK
+    _init(sock, AF_UNIX, kind, 0, fileno=number)
+    return sock

@@ -14,7 +14,7 @@ import socket as _stdlib
 import sys
 from _thread import get_ident
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import ref
 
 from samesock import _call_arguments, _message_arguments, _waking
@@ -176,14 +176,14 @@ class Methods:
         outer = _waking.readers.get(me)
         _waking.readers[me] = _waking.entry(self, outer, _waking.writers.get(me))
         try:
-            number, peer, name = end.accept(self)
+            accepted, peer, name = end.accept(self)
         except OSError:
             _waking.check(self, "accepting from a Unix socket")
             raise
         finally:
             _waking.readers[me] = outer
             _waking.leave(self)
-        return adopted(_plain_class(self), number, peer), name
+        return adopted(_plain_class(self), accepted, peer), name
 
     def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
@@ -444,10 +444,15 @@ def from_share(cls: type[_Sock], info: bytes) -> _Sock:
     return adopted(cls, number, restored(number, info[start:end_of_blob]))
 
 
-def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
-    """A socket of that class for a descriptor whose end is known."""
-    sock = cls.__new__(cls)
-    _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=number)
+def adopted(cls: type[_Sock], what: int | _stdlib.socket, end: End) -> _Sock:
+    """A socket of that class for a descriptor whose end is known; an object of the standard library's class that has
+    the descriptor becomes one of that class, which adds no slot to it."""
+    if isinstance(what, int):
+        sock = cls.__new__(cls)
+        _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=what)
+    else:
+        what.__class__ = cls
+        sock = cast("_Sock", what)
     _give(sock, end)
     return sock
 

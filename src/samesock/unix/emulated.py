@@ -14,6 +14,7 @@ import _socket
 import errno
 import functools
 import os
+import socket as _stdlib
 import struct
 import sys
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from samesock.unix.adoption import (
     write_handover,
 )
 from samesock.unix.calls import calls, twin
+from samesock.unix.parking import set_mode
 from samesock.unix.peers import SO_PEERCRED
 from samesock.unix.rendezvous import Record
 
@@ -162,20 +164,23 @@ class EmulatedEnd:
         self._acceptor.join(self._hold)
         self.state.role = "listening"
 
-    def accept(self, sock: _socket.socket) -> tuple[int, EmulatedEnd, Name]:
-        """One proven client."""
+    def accept(self, sock: _socket.socket) -> tuple[_stdlib.socket, EmulatedEnd, Name]:
+        """One proven client, in the mode that a new socket has."""
         number = _number(sock)
         acceptor = self._acceptor or self._found()
         if acceptor is None:
             raise named_error("EINVAL", "accepting from a Unix socket that does not listen")
         client = acceptor.accept(number, calls.gettimeout(sock))
-        said = client.hello
+        said, tcp = client.hello, client.tcp
+        mode = _socket.getdefaulttimeout()
+        if calls.gettimeout(tcp) != mode:
+            set_mode(tcp, mode)
         end = type(self)()
         state = end.state
         state.role, state.name, state.peer_name = "connected", self.state.name, said.name
         state.local, state.remote, state.claim = acceptor.address, client.address, (said.pid, said.uid)
         state.seed = (acceptor.record, said.nonce, client.address, acceptor.address, 1)
-        return calls.detach(client.tcp), end, os.fsdecode(said.name) if said.name else ""
+        return tcp, end, os.fsdecode(said.name) if said.name else ""
 
     def _found(self) -> Acceptor | None:
         """What a duplicate has listened with that was made before; anew, if that one is closed."""

@@ -6,6 +6,7 @@ What must never be put here: the listener, and a judgement of a hello.
 from __future__ import annotations
 
 import _socket
+import socket as _stdlib
 import sys
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ MOST_PARKED = 256
 class Client(NamedTuple):
     """A proven connection, not yet given to the program."""
 
-    tcp: _socket.socket
+    tcp: _stdlib.socket
+    """The program's own, when it takes it."""
     address: Address
     hello: Hello
 
@@ -33,8 +35,8 @@ class Parked:
 
     __slots__ = ("address", "deadline", "got", "impatient", "since", "tcp")
 
-    def __init__(self, tcp: _socket.socket, address: Address, now: float) -> None:
-        self.tcp: _socket.socket = tcp
+    def __init__(self, tcp: _stdlib.socket, address: Address, now: float) -> None:
+        self.tcp: _stdlib.socket = tcp
         self.address: Address = address
         self.got: bytes = b""
         self.impatient: bool = False
