@@ -15,7 +15,6 @@ from typing import Any
 from samesock.unix import AF_UNIX
 
 _init = _stdlib.socket.__init__  # install() puts another one in its place
-_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
 
 
 class Calls:
@@ -71,11 +70,8 @@ def twin(number: int) -> _socket.socket:
 def accepted(number: int, kind: int) -> _stdlib.socket:
     """The socket, of AF_UNIX, for the TCP connection that was accepted as `number`: the one that the program gets.
 
-    It is made before the connection is proven, since a second object would cost another call of the system. Until the
-    program has it, a default time-out of the program's must not make it wait where the system has a flag for that.
+    It is made before the connection is proven, since a second object would cost another call of the system.
     """
     sock = _stdlib.socket.__new__(_stdlib.socket)
-    if _socket.getdefaulttimeout() is not None:
-        kind |= _NONBLOCK
     _init(sock, AF_UNIX, kind, 0, fileno=number)
     return sock

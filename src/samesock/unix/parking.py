@@ -33,16 +33,20 @@ class Client(NamedTuple):
 class Parked:
     """A connection whose hello is not whole."""
 
-    __slots__ = ("address", "deadline", "got", "impatient", "since", "tcp")
+    # Defaults stay with the class: one is made for every connection, and few live on.
+    got: bytes = b""
+    impatient: bool = False
+    """Whether reading it has been made to wait for nothing."""
 
     def __init__(self, tcp: _stdlib.socket, address: Address, now: float) -> None:
         self.tcp: _stdlib.socket = tcp
         self.address: Address = address
-        self.got: bytes = b""
-        self.impatient: bool = False
-        """Whether reading it has been made to wait for nothing."""
         self.since: float = now
-        self.deadline: float = now + HELLO_SECONDS
+
+    @property
+    def deadline(self) -> float:
+        """When it has had its time."""
+        return self.since + HELLO_SECONDS
 
 
 def most_parked() -> int:
