@@ -62,7 +62,7 @@ class PacketEnd(EmulatedEnd):
     kind: int = _socket.SOCK_SEQPACKET
 
     def __init__(self, state: State | None = None) -> None:
-        super().__init__(State(kind=self.kind) if state is None else state)
+        super().__init__(State.of(kind=self.kind) if state is None else state)
         self._frames: _Frames = self.state.__dict__.setdefault("frames", _Frames())
 
     def connect(self, sock: _socket.socket, address: object) -> None:
