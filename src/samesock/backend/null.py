@@ -220,6 +220,7 @@ def private_directory() -> str:
 
 
 __all__ = [
+    "NAMED_EARLY",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

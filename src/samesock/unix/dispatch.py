@@ -14,7 +14,7 @@ import socket as _stdlib
 import sys
 from _thread import get_ident
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from samesock import _call_arguments, _message_arguments, _waking
@@ -463,7 +463,7 @@ def adopted(cls: type[_Sock], what: int | _stdlib.socket, end: End) -> _Sock:
         _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=what)
     else:
         what.__class__ = cls
-        sock = cast("_Sock", what)
+        sock = what  # type: ignore[assignment]
     _give(sock, end)
     return sock
 

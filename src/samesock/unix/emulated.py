@@ -434,7 +434,7 @@ class EmulatedEnd:
         hold, acceptor = self._hold, self._acceptor
         self._hold = self._acceptor = None
         try:
-            if self.state.role == "connected" and self._has_passage():
+            if self.state.role == "connected" and self._has_passage(sock):
                 self._close_passage(sock)
             if hold is not None:
                 hold.close()
@@ -447,11 +447,13 @@ class EmulatedEnd:
             if acceptor is not None:
                 acceptor.leave(hold)
 
-    def _has_passage(self) -> bool:
+    def _has_passage(self, sock: _socket.socket) -> bool:
         """Whether descriptors may be under way to here. Where they are in this process as soon as they are sent
-        (Windows), also those that nobody has asked for."""
+        (Windows), also those that nobody has asked for: unless nothing is left to be read, which is the rule."""
         state = self.state
-        return state.passage is not None or (state.seed is not None and system.passing.NEEDS_TARGET)
+        if state.passage is not None or state.seed is None:
+            return state.passage is not None
+        return system.passing.NEEDS_TARGET and system.unread(calls.fileno(sock)) > 0
 
     def _close_passage(self, sock: _socket.socket) -> None:
         """Let go of descriptors under way to here, with the connection's last holder."""
