@@ -208,7 +208,7 @@ def _prove(
     local = calls.getsockname(tcp)
     if local == server or not (known or calls.getpeername(tcp) == server):
         raise refusal(path)  # connected to itself, or by an earlier try to somebody else
-    if not file.live(record.id) or not _right_owner(file, record):
+    if not file.live(record.id) or not (file.trusted() or _right_owner(file, record)):
         raise refusal(path)  # somebody took the port after the listener died
     calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     message = hello.make(record, local, server, pid=os.getpid(), uid=system.uid(), name=name)
@@ -232,9 +232,7 @@ def _let_go(tcp: _socket.socket) -> None:
 
 
 def _right_owner(file: OpenRecord, record: Record) -> bool:
-    """Whether the listening socket belongs to the file's owner, asked where others could have written the file."""
-    if file.trusted():
-        return True
+    """Whether the listening socket belongs to the file's owner: for a file that others could have written."""
     owner = system.listener_owner(record.port)
     if owner is None or not file.owned_by(owner):
         return False

@@ -434,7 +434,7 @@ class EmulatedEnd:
         hold, acceptor = self._hold, self._acceptor
         self._hold = self._acceptor = None
         try:
-            if self.state.role == "connected" and self._has_passage(sock):
+            if self.state.passage is not None or system.passing.NEEDS_TARGET:
                 self._close_passage(sock)
             if hold is not None:
                 hold.close()
@@ -447,17 +447,12 @@ class EmulatedEnd:
             if acceptor is not None:
                 acceptor.leave(hold)
 
-    def _has_passage(self, sock: _socket.socket) -> bool:
-        """Whether descriptors may be under way to here. Where they are in this process as soon as they are sent
-        (Windows), also those that nobody has asked for: unless nothing is left to be read, which is the rule."""
-        state = self.state
-        if state.passage is not None or state.seed is None:
-            return state.passage is not None
-        return system.passing.NEEDS_TARGET and system.unread(calls.fileno(sock)) > 0
-
     def _close_passage(self, sock: _socket.socket) -> None:
-        """Let go of descriptors under way to here, with the connection's last holder."""
+        """Let go of descriptors under way to here, with the connection's last holder. Where they are in this process
+        as soon as they are sent, also those that nobody has asked for, unless nothing is left to be read."""
         state = self.state
+        if state.passage is None and (state.seed is None or not system.unread(calls.fileno(sock))):
+            return
         if state.handed or any(
             getattr(other, "state", None) is state for other in open_ends() if other is not self
         ):
