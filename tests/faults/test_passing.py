@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket as stdlib
 import threading
 import time
@@ -15,9 +16,11 @@ import pytest
 
 import samesock
 from faults.children import child, says, tell
+from faults.strangers import exchange
 from samesock import fd
 from samesock.backend import system
 from samesock.unix import dispatch, ends, frames, passing, passing_taker
+from samesock.unix.emulated import EmulatedEnd
 
 pytestmark = pytest.mark.needs("passing")
 
@@ -675,6 +678,24 @@ def test_a_shared_end_is_where_descriptors_go(pipe):
         samesock.send_fds(one, [b"x"], [pipe[1]])
         assert one.recv(4) == b"done"
     assert os.read(pipe[0], 100) == b"from the child"
+
+
+def test_a_close_with_nothing_unread_makes_no_keys(path, listener, monkeypatch):
+    """A connection on which no descriptor was ever passed, and of which nothing is left to be read, is closed without
+    the keys that passing needs; one with unread bytes is looked at."""
+    monkeypatch.setattr(system.passing, "NEEDS_TARGET", True)
+    made = []
+    passage_of = EmulatedEnd.passage
+    monkeypatch.setattr(EmulatedEnd, "passage", lambda end: made.append(end) or passage_of(end))
+    exchange(path, listener)
+    assert made == []
+    with samesock.socket(samesock.AF_UNIX) as client:
+        client.connect(path)
+        accepted, _ = listener.accept()
+        client.sendall(b"unread")
+        select.select([accepted], [], [], 20)
+        accepted.close()
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("known", ["handed on", "by the table"])
