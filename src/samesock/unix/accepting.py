@@ -45,10 +45,9 @@ _TRANSIENT = {
     10054,
 }
 _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
-_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
-_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if _NONBLOCK else 0
-"""Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
-call; elsewhere the accepted socket's mode is set where its hello has not all come, and set back."""
+_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if hasattr(_socket, "SOCK_NONBLOCK") else 0
+"""Where an accepted socket does not take its mode from the listener (accept4: Linux, FreeBSD), reading a hello is one
+call; elsewhere its mode is set where its hello has not all come, and set back."""
 
 
 def _posix(failure: OSError, listener: _socket.socket) -> OSError:
@@ -231,17 +230,16 @@ class Acceptor:
 
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
-        # A default time-out is for the program, and must not have this wait.
-        impatient = bool(_NONBLOCK) and _socket.getdefaulttimeout() is not None
-        tcp = accepted(number, self.record.kind | (_NONBLOCK if impatient else 0))
+        tcp = accepted(number, self.record.kind)
         if self._announcements.open and self._announcements.is_one(address):
             return calls.close(tcp)
         parked = Parked(tcp, address, time.monotonic())
-        if impatient:
-            parked.impatient = True
         before = self.refused
         client = None
         try:
+            if _socket.getdefaulttimeout() is not None:  # it is for the program, and must not have this wait
+                set_mode(tcp, 0.0)
+                parked.impatient = True
             client = self._read(parked)
         finally:
             # Also when Ctrl+C came in between: the next accept goes on with it.

@@ -14,6 +14,7 @@ from typing import Any
 
 from samesock.unix import AF_UNIX
 
+_Socket = _stdlib.socket
 _init = _stdlib.socket.__init__  # install() puts another one in its place
 
 
@@ -72,6 +73,6 @@ def accepted(number: int, kind: int) -> _stdlib.socket:
 
     It is made before the connection is proven, since a second object would cost another call of the system.
     """
-    sock = _stdlib.socket.__new__(_stdlib.socket)
+    sock = _Socket.__new__(_Socket)
     _init(sock, AF_UNIX, kind, 0, fileno=number)
     return sock
