@@ -32,9 +32,9 @@ TITLES = {
 
 CALLS = "samesock.unix.calls:calls"
 STEPS = {
-    "TCP: make both sockets": ["samesock.unix.dispatch:._stdlib_init"],
+    "TCP: make the client's socket": ["samesock.unix.dispatch:._stdlib_init"],
     "TCP: connect": [f"{CALLS}.connect_ex"],
-    "TCP: accept": [f"{CALLS}.accept"],
+    "TCP: accept, and make its socket": [f"{CALLS}.accept", "samesock.unix.accepting:.accepted"],
     "TCP: close both sockets": [f"{CALLS}.close"],
     "the socket's file: open, read, close": [
         "samesock.backend:system.open_record",
@@ -115,22 +115,26 @@ def measure() -> dict[str, Any]:
 
     The rounds that count are the middle half by their length, and their means: medians of steps do not add up.
     """
-    ours, theirs = Alone(Lane("samesock", "unix")), Alone(Lane("socket", "tcp"))
+    ours, theirs, floor = Alone(Lane("samesock", "unix")), Alone(Lane("socket", "tcp")), _floor()
     ours.connect(10)
     theirs.connect(10)
     clocks = Clocks()
     for functions in STEPS.values():
         for where in functions:
             clocks.put_on(where)
-    rounds, others = [], []
+    rounds, others, bare = [], [], []
     for _ in range(measuring.count(600, 40)):
         clocks.read()
         whole = 1e9 / ours.connect(1)
         rounds.append((whole, clocks.read()))
         others.append(1e9 / theirs.connect(1))
+        if floor is not None:
+            bare.append(1e9 / floor.connect(1))
     clocks.take_off()
     ours.close()
     theirs.close()
+    if floor is not None:
+        floor.close()
     middle = _middle_half(rounds, key=lambda one: one[0])
     inside, outside = _cost_of_a_clock()
     functions = {where: _mean([found[where] for _, found in middle], inside) for where in clocks.seen}
@@ -141,7 +145,24 @@ def measure() -> dict[str, Any]:
     calls = sum(one["calls"] for one in functions.values())
     whole = statistics.fmean(one for one, _ in middle) - calls * (inside + outside)
     tcp = statistics.fmean(_middle_half(others, key=lambda one: one))
-    return {"steps": steps, "functions": functions, "ours": whole / 1000, "theirs": tcp / 1000}
+    found: dict[str, Any] = {
+        "steps": steps,
+        "functions": functions,
+        "ours": whole / 1000,
+        "theirs": tcp / 1000,
+    }
+    if bare:
+        found["bare"] = statistics.fmean(_middle_half(bare, key=lambda one: one)) / 1000
+    return found
+
+
+def _floor() -> Any:
+    """What makes the same calls of the system with no library around them; `None` where it is not written for."""
+    if sys.platform != "linux":
+        return None
+    from bare import Bare
+
+    return Bare()
 
 
 def _mean(seen: list[tuple[int, int]], inside: float) -> dict[str, float]:
@@ -200,8 +221,15 @@ def _steps_table(part: str) -> Table:
     alone = found["theirs"] / (whole - rest)
     notes = [
         "Means of the middle half of the rounds, by their length; both ends in one thread.",
-        f"With no time between the steps it would be {alone:.2f} of TCP's rate: no Python can be quicker than that.",
+        f"With no time between the steps it would be {alone:.2f} of TCP's rate; there is Python within them, too.",
     ]
+    if "bare" in found:
+        bare = found["bare"]
+        rows.append(["the protocol's calls in a row, no library", "", f"{bare:.1f}", f"{bare / whole:.0%}"])
+        notes.append(
+            f"The calls of the system that the protocol needs, in a row and with nothing between them (`bare.py`), make"
+            f" {found['theirs'] / bare:.2f} of TCP's rate: no Python can be quicker than that."
+        )
     return Table(TITLES[part], ["step", "calls", "us", "share"], rows, notes, [found])
 
 

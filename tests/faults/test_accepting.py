@@ -123,6 +123,46 @@ def test_a_round_waits_for_nothing(
     assert len(waits) <= 5
 
 
+def test_a_default_time_out_waits_for_no_hello(path: str, listener: samesock.socket) -> None:
+    """The program's default time-out is for its sockets, and not for strangers: a silent one is not waited for so
+    long. Who is accepted has that time-out then, also one whose hello came late."""
+    record = record_at(path)
+    listener.settimeout(20)
+    late = stranger(record)
+    hello = hello_of(record, late)
+    with stranger(record), late, samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        samesock.setdefaulttimeout(300)
+        try:
+            client.connect(path)
+            with listener.accept()[0] as first:
+                assert first.gettimeout() == 300
+            late.sendall(hello)
+            with listener.accept()[0] as second:
+                assert second.gettimeout() == 300
+                late.sendall(b"late")
+                assert second.recv(10) == b"late"
+        finally:
+            samesock.setdefaulttimeout(None)
+
+
+def test_a_default_time_out_that_is_taken_back(path: str, listener: samesock.socket) -> None:
+    """A client that was looked at under a default time-out, and is given out when there is none, blocks."""
+    record = record_at(path)
+    with stranger(record) as late:
+        hello = hello_of(record, late)
+        samesock.setdefaulttimeout(300)
+        try:
+            park(listener)
+        finally:
+            samesock.setdefaulttimeout(None)
+        late.sendall(hello)
+        listener.settimeout(20)
+        with listener.accept()[0] as accepted:
+            assert accepted.gettimeout() is None
+            late.sendall(b"late")
+            assert accepted.recv(10) == b"late"
+
+
 def test_first_accepts_at_once(path: str, listener: samesock.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads may begin their first accept() on a listener at the same moment, and its descriptor survives it."""
     create = calls.create

@@ -13,6 +13,7 @@ import pytest
 import samesock
 from samesock.backend import system
 from samesock.unix import choosing, connecting
+from samesock.unix.calls import calls
 
 pytestmark = pytest.mark.skipif(
     choosing.transport() != "emulated", reason="unix-stream is not emulated here (SAMESOCK_UNIX=emulated)"
@@ -90,6 +91,35 @@ def test_a_try_that_goes_on_is_told(
             client.connect(path)
     assert caught.value.errno == errno.EALREADY
     assert waits == [connecting.OVER_SECONDS]
+
+
+def test_a_connection_to_somebody_else(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the same socket has been connected elsewhere meanwhile, by another thread, connect() is refused, and that
+    other listener gets not a byte; also where the peer's name is what tells that there is a connection."""
+    listen()
+    connect_ex = calls.connect_ex
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(20)
+
+        def diverted(tcp: Any, _: Any) -> int:
+            connect_ex(tcp, elsewhere.getsockname())
+            return errno.EINPROGRESS
+
+        monkeypatch.setattr(calls, "connect_ex", diverted)
+        for early in (False, True):
+            monkeypatch.setattr(system, "NAMED_EARLY", early)
+            with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+                client.settimeout(20)
+                with pytest.raises(ConnectionRefusedError):
+                    client.connect(path)
+            with elsewhere.accept()[0] as other:
+                other.settimeout(20)
+                try:
+                    assert other.recv(1) == b""
+                except ConnectionResetError:
+                    pass  # let go of at once
 
 
 def test_whether_a_try_has_failed() -> None:

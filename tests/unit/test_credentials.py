@@ -46,7 +46,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
 
 def connected(*, accepted: bool) -> State:
     """A server's end, whose client has said that it is process 3; or a client's."""
-    state = State(role="connected", local=HERE, remote=THERE)
+    state = State.of(role="connected", local=HERE, remote=THERE)
     if accepted:
         state.claim = (3, 1000)
     return state

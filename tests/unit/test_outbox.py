@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket as stdlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -47,11 +48,11 @@ Answers = Callable[..., list[bytes]]
 def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
     """Sets what sendto says, one after the other, an exception or `None`; what was then sent is in the list."""
 
-    def begin(*script: OSError | None) -> list[bytes]:
-        left, sent = list(script), list[bytes]()
+    def begin(script: Iterable[OSError | None] = ()) -> list[bytes]:
+        left, sent = iter(script), list[bytes]()
 
         def sendto(sock: Any, data: bytes, address: Any) -> int:
-            if left and (failure := left.pop(0)) is not None:
+            if (failure := next(left, None)) is not None:
                 raise failure
             sent.append(data)
             return len(data)
@@ -79,7 +80,7 @@ def test_what_became_of_an_earlier_letter_loses_no_later_one(
     box: Outbox, receiver: rendezvous.Record, answers: Answers, told: OSError
 ) -> None:
     """The kernel tells in a send that an earlier datagram found nobody, and sends nothing: it is sent again, once."""
-    sent = answers(told, told)
+    sent = answers([told, told])
     send(box, receiver)
     assert len(sent) == 1
 
@@ -88,7 +89,7 @@ def test_a_port_that_never_takes_one_is_an_error(
     box: Outbox, receiver: rendezvous.Record, answers: Answers
 ) -> None:
     """As many letters as can be under way may be told of; more is the kernel's own answer to this one."""
-    sent = answers(*[windows_error(10054, 10054)] * 40)
+    sent = answers([windows_error(10054, 10054)] * 40)
     with pytest.raises(ConnectionResetError):
         send(box, receiver)
     assert not sent
@@ -101,7 +102,7 @@ def test_a_kernel_without_room_is_waited_for(
     box: Outbox, receiver: rendezvous.Record, answers: Answers, full: OSError
 ) -> None:
     """A send that may wait does, until the kernel takes the letter."""
-    sent = answers(full, full, None)
+    sent = answers([full, full, None])
     send(box, receiver)
     assert len(sent) == 1
 
@@ -112,7 +113,7 @@ def test_without_room_in_time_nothing_is_under_way(
 ) -> None:
     """Where there is no room in time, the send ends, and the window counts nothing for it: all of it can still be
     sent."""
-    answers(*[BlockingIOError(errno.EAGAIN, "")] * 1000)
+    answers(itertools.repeat(BlockingIOError(errno.EAGAIN, "")))
     with pytest.raises(Full):
         send(box, receiver, timeout=timeout)
     sent = answers()
@@ -125,7 +126,7 @@ def test_without_room_in_time_nothing_is_under_way(
 
 def test_another_error_is_posixs(box: Outbox, receiver: rendezvous.Record, answers: Answers) -> None:
     """Whatever else Winsock says leaves with POSIX's errno and Winsock's code, and says what was tried."""
-    answers(windows_error(10013))
+    answers([windows_error(10013)])
     with pytest.raises(PermissionError, match="sending a Unix datagram") as caught:
         send(box, receiver)
     assert getattr(caught.value, "winerror", None) == 10013
@@ -140,7 +141,7 @@ def test_a_question_that_finds_no_room_waits_for_the_next(
     for _ in range(outbox.WINDOW_LETTERS):
         send(box, receiver)
     full = BlockingIOError(errno.EAGAIN, "")
-    questions = answers(full, full)
+    questions = answers([full, full])
     with pytest.raises(Full):
         send(box, receiver, timeout=0.5)
     assert questions

@@ -13,6 +13,7 @@ Required of each backend:
 
 * `REFUSED_WHEN_FULL: bool`: whether the kernel answers a TCP connect to a full queue with a refusal (Winsock)
   rather than with silence (POSIX).
+* `NAMED_EARLY: bool`: whether getpeername names the peer also of a connect that is under way (Winsock).
 * `uid() -> int`: the effective user's number, `NO_UID` where there are none.
 * `realm(tcp) -> bytes`: 8 bytes that differ between machines and network namespaces that cannot reach each other's
   loopback, for the one that the socket `tcp` is in; zeros where the question does not arise.

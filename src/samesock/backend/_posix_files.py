@@ -36,7 +36,6 @@ _DOUBT_START = _LOCK_START - _LOCK_LENGTH
 # locks the kernel names the lowest, so a holder in doubt shows itself by the same one call.
 _FLOCK = struct.Struct("hhqqi4x")
 _PROBE = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, _DOUBT_START, 2 * _LOCK_LENGTH, 0)
-_WRITE_LOCKED = struct.pack("h", fcntl.F_WRLCK)
 _HAS_OFD = sys.platform == "linux"
 
 
@@ -67,21 +66,15 @@ def _take_life(fd: int, start: int = _LOCK_START) -> None:
     raise OSError(errno.EADDRINUSE, "somebody's lock on the socket's file is in the way of listening")
 
 
-def _held_at(fd: int) -> int | None:
-    """Where the lock is that somebody holds life by, `None` if nobody does.
-
-    Changes nothing, needs no right to write, and is not misled by readers' locks.
-    """
-    if not _HAS_OFD:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return _LOCK_START
-        # Two that ask at the same moment see each other: each asks again once it is connected, before it sends.
-        fcntl.flock(fd, fcntl.LOCK_UN)
-        return None
-    answer = fcntl.fcntl(fd, _OFD_GETLK, _PROBE)
-    return int.from_bytes(answer[8:16], sys.byteorder) if answer.startswith(_WRITE_LOCKED) else None
+def _is_flocked(fd: int) -> bool:
+    """Whether somebody holds life by flock, on systems without the other kind of lock."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    # Two that ask at the same moment see each other: each asks again once it is connected, before it sends.
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
 
 
 class Hold:
@@ -216,12 +209,15 @@ class OpenRecord:
         self._status = status
 
     def live(self, id: bytes) -> bool:
-        """Whether somebody holds the lock. The file is open, so its name may change hands meanwhile: no matter."""
-        place = _held_at(self._fd)
-        if place is None:
-            return False
+        """Whether somebody holds the lock. The file is open, so its name may change hands meanwhile: no matter.
+
+        To ask changes nothing, needs no right to write, and is not misled by readers' locks.
+        """
+        if not _HAS_OFD:
+            return _is_flocked(self._fd)
+        kind, _, place, _, _ = _FLOCK.unpack(fcntl.fcntl(self._fd, _OFD_GETLK, _PROBE))
         self._in_doubt = place < _LOCK_START
-        return True
+        return bool(kind == fcntl.F_WRLCK)
 
     def trusted(self) -> bool:
         """Whether the file is this user's, closed to the group's and others' writing, and its life not in doubt."""
@@ -251,12 +247,13 @@ def open_record(path: bytes) -> OpenRecord:
     socket. Without the right to read it is `EACCES`: here that is the right to connect.
     """
     try:
-        fd = os.open(os.fsdecode(path), _O_READ)
+        fd = os.open(path, _O_READ)
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EOPNOTSUPP):
             raise named_error(
                 "ECONNREFUSED", "connecting to what is no Unix socket", os.fsdecode(path)
             ) from None
+        error.filename = os.fsdecode(path)
         raise
     try:
         status = os.fstat(fd)

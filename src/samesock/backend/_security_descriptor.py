@@ -7,6 +7,7 @@ is.
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import Final, NamedTuple
 
@@ -55,8 +56,12 @@ class SecurityDescriptor(NamedTuple):
     dacl: tuple[Ace, ...] | None
 
 
+@functools.lru_cache(maxsize=32)
 def parse(data: bytes) -> SecurityDescriptor:
-    """The descriptor in these bytes; `ValueError` if they are no whole one."""
+    """The descriptor in these bytes; `ValueError` if they are no whole one.
+
+    A client asks for the same few again and again, so the last answers are remembered.
+    """
     try:
         _, _, control, owner, _, _, dacl = _HEADER.unpack_from(data)
         return SecurityDescriptor(
@@ -100,6 +105,7 @@ def sid_bytes(text: str) -> bytes:
     )
 
 
+@functools.lru_cache(maxsize=32)
 def others_may_write(descriptor: SecurityDescriptor, friends: frozenset[str]) -> bool:
     """Whether the list lets anybody but `friends`, the owner and the system change the object or its
     contents.

@@ -21,6 +21,9 @@ from samesock.ffi.ws2_32 import (
     ws2_32,
 )
 
+_NO_REPEAT = TCP_INITIAL_RTO_PARAMETERS(
+    TCP_INITIAL_RTO_UNSPECIFIED_RTT, TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS
+)
 _unknown: set[int] = set()
 """The controls that this system has said it does not know."""
 
@@ -30,11 +33,7 @@ def refuse_quickly(number: int) -> None:
 
     It is an option of Windows 10 1709 and later; Wine has no need of it (a refusal comes at once there).
     """
-    _control(
-        number,
-        SIO_TCP_INITIAL_RTO,
-        TCP_INITIAL_RTO_PARAMETERS(TCP_INITIAL_RTO_UNSPECIFIED_RTT, TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS),
-    )
+    _control(number, SIO_TCP_INITIAL_RTO, _NO_REPEAT)
 
 
 def report_unreachable(number: int, on: bool) -> None:

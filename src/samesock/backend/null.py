@@ -14,6 +14,7 @@ from samesock._errors import named_error
 from samesock.backend import NO_UID, Offer, Owner, Taker
 
 REFUSED_WHEN_FULL = False
+NAMED_EARLY = False
 
 
 def _absent(what: str) -> NoReturn:
@@ -219,6 +220,7 @@ def private_directory() -> str:
 
 
 __all__ = [
+    "NAMED_EARLY",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

@@ -40,6 +40,7 @@ else:
     from samesock.backend import _no_table as _table
 
 REFUSED_WHEN_FULL = False
+NAMED_EARLY = False
 
 _SO_NETNS_COOKIE = 71 if sys.platform == "linux" else -1
 
@@ -137,7 +138,9 @@ def wait(readers: Iterable[int], writers: Iterable[int], timeout: float | None) 
 
 def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
     """The same for one."""
-    return bool(wait((), (number,), timeout) if writing else wait((number,), (), timeout))
+    poller = select.poll()
+    poller.register(number, select.POLLOUT if writing else select.POLLIN)
+    return bool(poller.poll(None if timeout is None else max(0.0, timeout) * 1000))
 
 
 def has_connection(number: int) -> bool:
@@ -184,6 +187,7 @@ def private_directory() -> str:
 
 
 __all__ = [
+    "NAMED_EARLY",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

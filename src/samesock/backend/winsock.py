@@ -33,6 +33,7 @@ from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.ffi.ws2_32 import FIONREAD, SO_EXCLUSIVEADDRUSE, SO_LINGER, SOL_SOCKET, ws2_32
 
 REFUSED_WHEN_FULL = True
+NAMED_EARLY = True
 
 
 def uid() -> int:
@@ -187,6 +188,7 @@ def _is_open(number: int) -> bool:
 
 
 __all__ = [
+    "NAMED_EARLY",
     "NO_UID",
     "REFUSED_WHEN_FULL",
     "Hold",

@@ -13,6 +13,7 @@ never by the number alone: numbers are reused.
 from __future__ import annotations
 
 import _socket
+import socket as _stdlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from weakref import ref
@@ -62,9 +63,9 @@ class End(Protocol):
     def listen(self, sock: _socket.socket, backlog: int) -> None:
         """Queue up to `backlog` connections; `EINVAL` without a name."""
 
-    def accept(self, sock: _socket.socket) -> tuple[int, End, Name]:
-        """Take one connection: its number (not inheritable, in the blocking mode that a new socket has by
-        default), its end, the peer's name."""
+    def accept(self, sock: _socket.socket) -> tuple[int | _stdlib.socket, End, Name]:
+        """Take one connection: its number (not inheritable, in the blocking mode that a new socket has by default) or
+        the socket of the standard library's own class that was made for it, its end, the peer's name."""
 
     def connect(self, sock: _socket.socket, address: object) -> None:
         """Connect, with all of it done when the call returns; a full queue is `EAGAIN` to a non-blocking socket."""

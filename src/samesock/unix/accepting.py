@@ -19,7 +19,7 @@ from samesock._errors import error, named_error
 from samesock.backend import Hold, system
 from samesock.unix import hello
 from samesock.unix.announcing import Announcements
-from samesock.unix.calls import calls, twin
+from samesock.unix.calls import accepted, calls, twin
 from samesock.unix.parking import Client, Parked, most_parked, reset, set_mode
 from samesock.unix.rendezvous import Record
 from samesock.unix.turns import Turn
@@ -45,10 +45,9 @@ _TRANSIENT = {
     10054,
 }
 _TABLE_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 10024, 10055}
-_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
-_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if _NONBLOCK else 0
-"""Where a Python object can be made non-blocking without touching its descriptor (Linux), reading a hello is one
-call; elsewhere the accepted socket's mode is set where its hello has not all come, and set back."""
+_DONTWAIT = getattr(_socket, "MSG_DONTWAIT", 0) if hasattr(_socket, "SOCK_NONBLOCK") else 0
+"""Where an accepted socket does not take its mode from the listener (accept4: Linux, FreeBSD), reading a hello is one
+call; elsewhere its mode is set where its hello has not all come, and set back."""
 
 
 def _posix(failure: OSError, listener: _socket.socket) -> OSError:
@@ -113,33 +112,41 @@ class Acceptor:
 
     def accept(self, number: int, timeout: float | None) -> Client:
         """One proven client from the listening socket `number`, by the rules of a socket with that `timeout`."""
-        self.check_process()
+        if self._pid != os.getpid():
+            self.check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
         listener = self._twins.get(number) or self._twin(number)
         try:
             # Whatever mode another holder of the same listener has set: a drain never blocks.
             set_mode(listener, 0.0)
+            came: set[int] | None = None
             while True:
                 with self._mutex:
-                    self._turn.check("accepting from a Unix socket", timeout)
-                    self._turn.running = True
+                    turn = self._turn
+                    if turn.running:
+                        turn.check("accepting from a Unix socket", timeout)
+                    turn.running = True
                     try:
-                        client = self._next(listener)
+                        client = self._next(listener, came)
                     finally:
-                        self._turn.running = False
+                        turn.running = False
                     if client is not None:
                         return client
                     waiting = list(self._parked)
-                    due = min((p.deadline for p in self._parked.values()), default=None)
+                    due = min(p.deadline for p in self._parked.values()) if waiting else None
                 if timeout == 0:
                     if self._grace():
                         continue
                     raise named_error("EWOULDBLOCK", "accepting from a Unix socket")
+                came = None
+                if deadline is None and due is None:
+                    system.wait_for(number, False, None)
+                    continue
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     raise TimeoutError("timed out")
-                ends = [end - now for end in (deadline, due) if end is not None]
-                system.wait([number, *waiting], [], max(0.0, min(ends)) if ends else None)
+                left = min(end - now for end in (deadline, due) if end is not None)
+                came = system.wait([number, *waiting], [], max(0.0, left))
         finally:
             if self._closed:
                 self._end()  # by a signal's handler, in the middle of this call
@@ -183,14 +190,15 @@ class Acceptor:
 
     # ---- all below run under the mutex, unless they say otherwise
 
-    def _next(self, listener: _socket.socket) -> Client | None:
+    def _next(self, listener: _socket.socket, came: set[int] | None = None) -> Client | None:
         """The next proven client without waiting: the longest ready one, a parked one that is whole by now, or a
-        new one from the kernel's queue."""
+        new one from the kernel's queue. `came` are the numbers that a wait has just found readable, if there was one.
+        """
         if self._parked:
-            self._feed(system.wait(list(self._parked), [], 0.0))
+            self._feed(system.wait(list(self._parked), [], 0.0) if came is None else came)
         if self._ready:
             return self._ready.popleft()
-        end = time.monotonic() + DRAIN_SECONDS
+        end = 0.0
         while True:
             try:
                 number, address = calls.accept(listener)
@@ -204,15 +212,16 @@ class Acceptor:
             else:
                 client = self._greet(number, address, listener)
                 if client is not None:
-                    return self._first(client)
-            if time.monotonic() >= end:
+                    return self._first(client) if self._parked else client
+            now = time.monotonic()
+            if not end:
+                end = now + DRAIN_SECONDS
+            elif now >= end:
                 return None
 
     def _first(self, client: Client) -> Client:
         """That new client, or who came before it with a hello that was on its way at the first look: a program that
         connects twice finds its connections accepted in that order."""
-        if not self._parked:
-            return client
         try:
             self._feed(system.wait(list(self._parked), [], 0.0))
         finally:
@@ -221,18 +230,21 @@ class Acceptor:
 
     def _greet(self, number: int, address: Address, listener: _socket.socket) -> Client | None:
         """Look once at a new connection: a client, or parked, or gone."""
-        tcp = calls.create(_socket.AF_INET, _socket.SOCK_STREAM | _NONBLOCK, 0, fileno=number)
-        if self._announcements and self._announcements.is_one(address):
+        tcp = accepted(number, self.record.kind)
+        if self._announcements.open and self._announcements.is_one(address):
             return calls.close(tcp)
         parked = Parked(tcp, address, time.monotonic())
         before = self.refused
         client = None
         try:
+            if _socket.getdefaulttimeout() is not None:  # it is for the program, and must not have this wait
+                set_mode(tcp, 0.0)
+                parked.impatient = True
             client = self._read(parked)
         finally:
             # Also when Ctrl+C came in between: the next accept goes on with it.
             if client is None and calls.fileno(tcp) >= 0:
-                if len(self._parked) >= most_parked():
+                if self._parked and len(self._parked) >= most_parked():  # the limit is asked of the system
                     self._evict()
                 self._parked[number] = parked
         if self.refused != before or len(self._parked) > ALARM_PARKED:
@@ -244,10 +256,8 @@ class Acceptor:
     def _read(self, parked: Parked) -> Client | None:
         """Take what has come of the hello, never a byte more. A wrong one is reset and counted."""
         tcp = parked.tcp
-        while True:
-            wanted = hello.missing(parked.got)
-            if wanted == 0:
-                break
+        wanted = hello.missing(parked.got) if parked.got else hello.SIZE
+        while wanted != 0:
             if wanted is None:
                 self._refuse(tcp)
                 return None
@@ -267,9 +277,10 @@ class Acceptor:
                 self._refuse(tcp)
                 return None
             parked.got += data
+            wanted = hello.missing(parked.got)
         said = hello.check(self.record, parked.address, self.address, parked.got)
-        if not _DONTWAIT:
-            set_mode(tcp, None)
+        if parked.impatient or not _DONTWAIT:
+            set_mode(tcp, _socket.getdefaulttimeout())
         if said is None or not self._may_connect(parked) or not self._nonces.use(said.nonce):
             self._refuse(tcp)
             return None
@@ -420,7 +431,7 @@ class Acceptor:
         long the program takes to come.
         """
         number = next(iter(self._twins), None)
-        if not self._announcements or (number is not None and not system.wait([number], [], 0.0)):
+        if not self._announcements.open or (number is not None and not system.wait([number], [], 0.0)):
             self._announcements.make()
 
     def __del__(self) -> None:

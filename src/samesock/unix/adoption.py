@@ -12,6 +12,8 @@ import errno
 import json
 import os
 from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samesock.backend import system
@@ -63,6 +65,8 @@ class State:
     made of (record, nonce, both addresses, side), since few connections ever need them."""
     passage: Passage | None = None
     """What is known of passed descriptors, once any were."""
+    options: Mapping[int, int] = MappingProxyType({})
+    """Those that mean nothing to a Unix socket, as they were set."""
     shut = 0
     """What shutdown() was asked for before there was a connection: 1 for receiving, 2 for sending."""
     handed = False
@@ -70,9 +74,14 @@ class State:
     noted = 0
     """The process that left a note of it."""
 
-    def __init__(self, **known: Any) -> None:
-        # Defaults stay with the class: two states are made for every connection.
-        self.__dict__.update(known)
+    # Defaults stay with the class, and what is known is set one by one: two states are made for every connection.
+
+    @classmethod
+    def of(cls, **known: Any) -> State:
+        """A state of which that is known."""
+        state = cls()
+        state.__dict__.update(known)
+        return state
 
     def key(self) -> Key | None:
         """What the registry knows the socket by; `None` while it has no address."""
@@ -120,7 +129,7 @@ def imported(blob: bytes) -> tuple[State, int]:
             fields[field] = bytes.fromhex(fields[field])
         for field in _TUPLES:
             fields[field] = None if fields[field] is None else tuple(fields[field])
-        return State(
+        return State.of(
             record=record, seed=seed, handed=True, **{field: fields[field] for field in _FIELDS}
         ), backlog
     except (KeyError, TypeError, AttributeError) as error:

@@ -24,11 +24,9 @@ class Announcements:
 
     def __init__(self, listener: Address) -> None:
         self._listener = listener
-        self._open: dict[Address, _socket.socket] = {}
+        self.open: dict[Address, _socket.socket] = {}
+        """Those under way, by the address that accept() sees."""
         self._taken_back: deque[Address] = deque(maxlen=64)
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
 
     def make(self) -> None:
         """Connect to the listener, in the place of an earlier announcement. OSError if that cannot be."""
@@ -40,14 +38,14 @@ class Announcements:
             code = calls.connect_ex(tcp, self._listener)
             if code not in _UNDER_WAY:
                 raise OSError(code, os.strerror(code))
-            self._open[calls.getsockname(tcp)] = tcp
+            self.open[calls.getsockname(tcp)] = tcp
         except BaseException:
             calls.close(tcp)
             raise
 
     def is_one(self, address: Address) -> bool:
         """Whether the connection from that address is an announcement; it is over then."""
-        own = self._open.pop(address, None)
+        own = self.open.pop(address, None)
         if own is None:
             return False
         calls.close(own)
@@ -62,7 +60,7 @@ class Announcements:
 
     def take_back(self) -> None:
         """Close what is under way; one that is still in the queue is known when it is accepted."""
-        for own in self._open.values():
+        for own in self.open.values():
             calls.close(own)
-        self._taken_back.extend(self._open)
-        self._open.clear()
+        self._taken_back.extend(self.open)
+        self.open.clear()

@@ -8,8 +8,14 @@ this package calls `calls.recv(sock, ...)` and never `sock.recv(...)`: the metho
 from __future__ import annotations
 
 import _socket
+import socket as _stdlib
 from collections.abc import Callable
 from typing import Any
+
+from samesock.unix import AF_UNIX
+
+_Socket = _stdlib.socket
+_init = _stdlib.socket.__init__  # install() puts another one in its place
 
 
 class Calls:
@@ -60,3 +66,13 @@ def twin(number: int) -> _socket.socket:
     It exists because the user's own object is AF_UNIX, and C encodes addresses by an object's family.
     """
     return calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
+
+
+def accepted(number: int, kind: int) -> _stdlib.socket:
+    """The socket, of AF_UNIX, for the TCP connection that was accepted as `number`: the one that the program gets.
+
+    It is made before the connection is proven, since a second object would cost another call of the system.
+    """
+    sock = _Socket.__new__(_Socket)
+    _init(sock, AF_UNIX, kind, 0, fileno=number)
+    return sock

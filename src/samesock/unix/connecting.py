@@ -12,7 +12,6 @@ import errno
 import os
 import secrets
 import time
-from typing import NamedTuple
 
 from samesock import _waking
 from samesock._errors import error, named_error
@@ -38,13 +37,8 @@ _BROKEN = {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10
 _NO_PORT = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.ENOBUFS, 10048, 10049, 10055}
 
 
-class Connected(NamedTuple):
-    """What a connect has brought."""
-
-    record: Record
-    local: Address
-    server: Address
-    nonce: bytes
+Connected = tuple[Record, Address, Address, bytes]
+"""What a connect has brought: the record, both addresses, this end's first, and the hello's nonce."""
 
 
 def refusal(path: bytes) -> OSError:
@@ -110,7 +104,7 @@ def connect(
             try:
                 code = _try_tcp(tcp, path, file, record, limit)
                 if code in _CONNECTED:
-                    return _prove(tcp, path, file, record, name)
+                    return _prove(tcp, path, file, record, name, known=code == 0)
             except BaseException as failure:
                 # Not a byte was sent to whom it was not for, Ctrl+C included; and the object can try again.
                 _let_go(tcp)
@@ -141,7 +135,8 @@ class Full(Exception):
 
 
 def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, limit: float) -> int:
-    """One TCP connect of at most `limit` seconds. Its code, which is none of `_CONNECTED` if the queue seems full."""
+    """One TCP connect of at most `limit` seconds. Its code: 0 when it has reached that server, another of `_CONNECTED`
+    when it has reached somebody, none of them if the queue seems full."""
     server = ("127.0.0.1", record.port)
     code = calls.connect_ex(tcp, server)
     if code in _NO_PORT:
@@ -186,17 +181,26 @@ def _failed(code: int, path: bytes) -> OSError:
 
 
 def _settled(tcp: _socket.socket, server: Address, limit: float) -> int:
-    """What became of a connect that was begun: an error's code, or one of the connected or pending ones."""
+    """What became of a connect that was begun: an error's code, or one of the connected or pending ones, where 0 says
+    that it has reached that server."""
+    if not system.NAMED_EARLY:
+        # On loopback the handshake is over by now as a rule. Then the peer has a name, which had to be asked for
+        # anyhow: another thread may have connected the same socket.
+        try:
+            if calls.getpeername(tcp) == server:
+                return 0
+        except OSError:
+            pass
     # On loopback the handshake is over by now as a rule (under Wine 300 of 300 times): connect says so when it is
     # called again, for a quarter of what waiting and asking for SO_ERROR cost. Of one that has failed Winsock begins
-    # another by that. (getpeername is no proof: Winsock names the peer also of a connect that is under way.)
+    # another by that.
     code = calls.connect_ex(tcp, server)
     if code not in _PENDING:
-        return code
+        return code or errno.EISCONN
     number = calls.fileno(tcp)
     if not system.wait([], [number], limit):
         return errno.EAGAIN
-    return int(calls.getsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_ERROR))
+    return calls.getsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_ERROR) or errno.EISCONN
 
 
 def _another_loopback() -> Address:
@@ -204,13 +208,15 @@ def _another_loopback() -> Address:
     return (f"127.{max(a, 1)}.{b}.{min(max(c, 1), 254)}", 0)
 
 
-def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, name: bytes) -> Connected:
-    """Make sure who is at the other end, then send the hello."""
+def _prove(
+    tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, name: bytes, *, known: bool
+) -> Connected:
+    """Make sure who is at the other end, which may be known by its address already, then send the hello."""
     server = ("127.0.0.1", record.port)
     local = calls.getsockname(tcp)
-    if local == server or calls.getpeername(tcp) != server:
+    if local == server or not (known or calls.getpeername(tcp) == server):
         raise refusal(path)  # connected to itself, or by an earlier try to somebody else
-    if not file.live(record.id) or not _right_owner(file, record):
+    if not file.live(record.id) or not (file.trusted() or _right_owner(file, record)):
         raise refusal(path)  # somebody took the port after the listener died
     calls.setsockopt(tcp, _socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     message = hello.make(record, local, server, pid=os.getpid(), uid=system.uid(), name=name)
@@ -220,7 +226,7 @@ def _prove(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record, n
         raise refusal(path) from reset
     if sent != len(message):
         raise refusal(path)
-    return Connected(record, local, server, hello.nonce_of(message))
+    return record, local, server, hello.nonce_of(message)
 
 
 def _let_go(tcp: _socket.socket) -> None:
@@ -234,9 +240,7 @@ def _let_go(tcp: _socket.socket) -> None:
 
 
 def _right_owner(file: OpenRecord, record: Record) -> bool:
-    """Whether the listening socket belongs to the file's owner, asked where others could have written the file."""
-    if file.trusted():
-        return True
+    """Whether the listening socket belongs to the file's owner: for a file that others could have written."""
     owner = system.listener_owner(record.port)
     if owner is None or not file.owned_by(owner):
         return False

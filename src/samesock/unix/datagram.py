@@ -10,6 +10,7 @@ from __future__ import annotations
 import _socket
 import errno
 import os
+import socket as _stdlib
 import sys
 import threading
 import time
@@ -149,7 +150,7 @@ class DatagramEnd(EmulatedEnd):
     kind: int = _socket.SOCK_DGRAM
 
     def __init__(self, state: State | None = None) -> None:
-        super().__init__(State(kind=self.kind) if state is None else state)
+        super().__init__(State.of(kind=self.kind) if state is None else state)
         self._box: _Mailbox = self.state.__dict__.setdefault("mailbox", _Mailbox())
         self._box.holders += 1
         self._left = False
@@ -199,7 +200,7 @@ class DatagramEnd(EmulatedEnd):
         _number(sock)
         raise named_error("EOPNOTSUPP", "listening on a Unix datagram socket")
 
-    def accept(self, sock: _socket.socket) -> tuple[int, EmulatedEnd, Name]:
+    def accept(self, sock: _socket.socket) -> tuple[_stdlib.socket, EmulatedEnd, Name]:
         """`EOPNOTSUPP`: datagrams have no connections."""
         _number(sock)
         raise named_error("EOPNOTSUPP", "accepting from a Unix datagram socket")

@@ -21,6 +21,7 @@ from samesock import _call_arguments, _message_arguments, _waking
 from samesock._address import unix_path
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
+from samesock._waking import readers, writers
 from samesock.unix import AF_UNIX, End, Name, choosing, endable, ends
 from samesock.unix.calls import calls
 
@@ -34,7 +35,11 @@ _stdlib_accept = _stdlib.socket.accept
 _stdlib_detach = _stdlib.socket.detach
 _stdlib_set_inheritable = _stdlib.socket.set_inheritable
 _end_of = ends.by_reference.get
-_MODE_FLAGS = getattr(_socket, "SOCK_NONBLOCK", 0) | getattr(_socket, "SOCK_CLOEXEC", 0)
+_forget = ends.by_reference.pop
+_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
+_MODE_FLAGS = _NONBLOCK | getattr(_socket, "SOCK_CLOEXEC", 0)
+_STREAM = _socket.SOCK_STREAM
+_PROTOCOLS = (-1, 0, AF_UNIX)
 
 plain_classes: list[type[_stdlib.socket]] = [_stdlib.socket]
 """The classes whose `accept` gives their own kind, most derived first; `samesock.socket` joins when it is made."""
@@ -49,20 +54,18 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
         _stdlib_init(sock, AF_UNIX, kind, proto)
         return
     plain = kind & ~_MODE_FLAGS
-    if plain in (_socket.SOCK_RAW, _socket.SOCK_RDM):
-        raise named_error("ESOCKTNOSUPPORT", f"AF_UNIX has no sockets of type {plain} here")
-    if plain not in (_socket.SOCK_STREAM, _socket.SOCK_DGRAM, _socket.SOCK_SEQPACKET):
-        raise named_error("EINVAL", f"creating a Unix socket of type {plain}")
-    if proto not in (-1, 0, AF_UNIX):
-        raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
-    if plain != _socket.SOCK_STREAM:
+    carrier = kind
+    if plain != _STREAM:
+        _require_known(plain)
         transport = "emulated"  # Winsock's own AF_UNIX has streams alone
-    family = AF_UNIX if transport == "native" else _socket.AF_INET
-    carrier = kind if plain != _socket.SOCK_SEQPACKET else _socket.SOCK_STREAM | kind & _MODE_FLAGS
-    _stdlib_init(sock, family, carrier, 0)
+        if plain == _socket.SOCK_SEQPACKET:
+            carrier = _STREAM | kind & _MODE_FLAGS
+    if proto not in _PROTOCOLS:
+        raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
+    _stdlib_init(sock, AF_UNIX if transport == "native" else _socket.AF_INET, carrier, 0)
     # Detached first: PyPy closes what an object had before it is initialised again.
-    calls.init(sock, AF_UNIX, kind, max(proto, 0), fileno=calls.detach(sock))
-    if kind & getattr(_socket, "SOCK_NONBLOCK", 0):
+    calls.init(sock, AF_UNIX, kind, 0 if proto == -1 else proto, fileno=calls.detach(sock))
+    if kind & _NONBLOCK:
         calls.settimeout(sock, 0.0)
     end = _end_class(transport, plain)()
     if plain == _socket.SOCK_DGRAM:
@@ -74,10 +77,18 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
     _give(sock, end)
 
 
+def _require_known(plain: int) -> None:
+    """Raise what socket() raises for a type that AF_UNIX has not."""
+    if plain in (_socket.SOCK_RAW, _socket.SOCK_RDM):
+        raise named_error("ESOCKTNOSUPPORT", f"AF_UNIX has no sockets of type {plain} here")
+    if plain not in (_socket.SOCK_DGRAM, _socket.SOCK_SEQPACKET):
+        raise named_error("EINVAL", f"creating a Unix socket of type {plain}")
+
+
 def _give(sock: _stdlib.socket, end: End) -> None:
     """Let the socket have its end, and the class that goes with the end's type."""
-    ends.set(sock, end)
-    if end.kind != _socket.SOCK_STREAM:
+    ends.by_reference[ref(sock, _forget)] = end  # ends.set, without its frame
+    if end.kind != _STREAM:
         from samesock.backend import system
         from samesock.unix.loops import prepare_running
 
@@ -173,17 +184,17 @@ class Methods:
                 return accepted_as(self, number), name
             return accept_as(self)
         me = get_ident()
-        outer = _waking.readers.get(me)
-        _waking.readers[me] = _waking.entry(self, outer, _waking.writers.get(me))
+        outer, beneath = readers.get(me), writers.get(me)
+        readers[me] = self if outer is None and beneath is None else _waking.entry(self, outer, beneath)
         try:
-            number, peer, name = end.accept(self)
+            accepted, peer, name = end.accept(self)
         except OSError:
             _waking.check(self, "accepting from a Unix socket")
             raise
         finally:
-            _waking.readers[me] = outer
+            readers[me] = outer
             _waking.leave(self)
-        return adopted(_plain_class(self), number, peer), name
+        return adopted(_plain_class(self), accepted, peer), name
 
     def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
@@ -444,26 +455,32 @@ def from_share(cls: type[_Sock], info: bytes) -> _Sock:
     return adopted(cls, number, restored(number, info[start:end_of_blob]))
 
 
-def adopted(cls: type[_Sock], number: int, end: End) -> _Sock:
-    """A socket of that class for a descriptor whose end is known."""
-    sock = cls.__new__(cls)
-    _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=number)
+def adopted(cls: type[_Sock], what: int | _stdlib.socket, end: End) -> _Sock:
+    """A socket of that class for a descriptor whose end is known; an object of the standard library's class that has
+    the descriptor becomes one of that class, which adds no slot to it."""
+    if isinstance(what, int):
+        sock = cls.__new__(cls)
+        _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=what)
+    else:
+        what.__class__ = cls
+        sock = what  # type: ignore[assignment]
     _give(sock, end)
     return sock
 
 
 def _connect(sock: Any, end: Any, address: Any) -> None:
     me = get_ident()
-    outer = _waking.readers.get(me)
-    _waking.readers[me] = _waking.entry(sock, outer, _waking.writers.get(me))
+    outer, beneath = readers.get(me), writers.get(me)
+    readers[me] = sock if outer is None and beneath is None else _waking.entry(sock, outer, beneath)
     try:
         end.connect(sock, address)
-        _waking.check_woken(sock, "connect()")
+        if _waking.marks:
+            _waking.check_woken(sock, "connect()")
     except OSError:
         _waking.check_woken(sock, "connect()")
         raise
     finally:
-        _waking.readers[me] = outer
+        readers[me] = outer
         _waking.leave(sock)
 
 
@@ -477,6 +494,8 @@ def sender_of(sock: Any, end: Any) -> Name | None:
 
 
 def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
+    if sock.__class__ is plain_classes[0]:  # as a rule
+        return plain_classes[0]
     return next(cls for cls in plain_classes if isinstance(sock, cls))
 
 

@@ -14,6 +14,7 @@ import _socket
 import errno
 import functools
 import os
+import socket as _stdlib
 import struct
 import sys
 from collections.abc import Callable
@@ -65,9 +66,10 @@ _SWALLOWED = ignored_options.IGNORED | {
 def _path_of(address: object, *, binding: bool) -> bytes:
     """The address as a path: abstract names are the kernel's of Linux alone."""
     path = _path_of_str(address) if type(address) is str else unix_path(address)
-    name = refusal(path, binding=binding)
-    if name:
-        raise named_error(name, _BINDING if binding else _CONNECTING, os.fsdecode(path))
+    if not path or path[0] == 0:
+        name = refusal(path, binding=binding)
+        if name:
+            raise named_error(name, _BINDING if binding else _CONNECTING, os.fsdecode(path))
     return path
 
 
@@ -78,19 +80,17 @@ _path_of_str = functools.lru_cache(maxsize=128)(unix_path)
 class EmulatedEnd:
     """One emulated socket. See `samesock.unix.End` for what each method promises."""
 
-    __slots__ = ("_acceptor", "_hold", "_linger", "_options", "_pending_port", "_port", "state")
-
+    # Defaults stay with the class: two ends are made for every connection, and few ever have any of these.
     transport = "emulated"
     kind: int = _socket.SOCK_STREAM
+    _acceptor: Acceptor | None = None
+    _hold: Hold | None = None
+    _linger = (0, 0)
+    _pending_port = 0
+    _port = 0
 
     def __init__(self, state: State | None = None) -> None:
         self.state: State = State() if state is None else state
-        self._acceptor: Acceptor | None = None
-        self._hold: Hold | None = None
-        self._options: dict[int, int] = {}
-        self._linger = (0, 0)
-        self._pending_port = 0
-        self._port = 0
 
     # ---- the server's calls
 
@@ -162,8 +162,8 @@ class EmulatedEnd:
         self._acceptor.join(self._hold)
         self.state.role = "listening"
 
-    def accept(self, sock: _socket.socket) -> tuple[int, EmulatedEnd, Name]:
-        """One proven client."""
+    def accept(self, sock: _socket.socket) -> tuple[_stdlib.socket, EmulatedEnd, Name]:
+        """One proven client, in the mode that a new socket has."""
         number = _number(sock)
         acceptor = self._acceptor or self._found()
         if acceptor is None:
@@ -175,7 +175,7 @@ class EmulatedEnd:
         state.role, state.name, state.peer_name = "connected", self.state.name, said.name
         state.local, state.remote, state.claim = acceptor.address, client.address, (said.pid, said.uid)
         state.seed = (acceptor.record, said.nonce, client.address, acceptor.address, 1)
-        return calls.detach(client.tcp), end, os.fsdecode(said.name) if said.name else ""
+        return client.tcp, end, os.fsdecode(said.name) if said.name else ""
 
     def _found(self) -> Acceptor | None:
         """What a duplicate has listened with that was made before; anew, if that one is closed."""
@@ -212,7 +212,7 @@ class EmulatedEnd:
         tcp = twin(number)
         try:
             system.prepare_client(tcp)
-            made = connecting.connect(
+            record, local, server, nonce = connecting.connect(
                 tcp,
                 path,
                 kind=self.kind,
@@ -234,10 +234,10 @@ class EmulatedEnd:
         state.role = "connected"
         if state.shut:
             calls.shutdown(sock, state.shut - 1)
-        state.local, state.remote = made.local, made.server
-        state.seed = (made.record, made.nonce, made.local, made.server, 0)
-        state.peer_name = made.record.name
-        state.peer_record = (made.record.pid, made.record.start)
+        state.local, state.remote = local, server
+        state.seed = (record, nonce, local, server, 0)
+        state.peer_name = record.name
+        state.peer_record = (record.pid, record.start)
 
     def shutdown(self, sock: _socket.socket, how: int, carry: Carry | None = None) -> None:
         """As on Linux: also without a peer, where it counts for the connection to come, and also when the peer has
@@ -292,7 +292,7 @@ class EmulatedEnd:
         if level != _socket.SOL_SOCKET:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         if option in _SWALLOWED:
-            self._options[option] = ignored_options.switched(*value)
+            self.state.options = {**self.state.options, option: ignored_options.switched(*value)}
             return
         if option == _socket.SO_LINGER:
             # A Unix socket never lingers; TCP would, and with no time for it reset: what was sent would be lost.
@@ -307,7 +307,7 @@ class EmulatedEnd:
             raise named_error("EOPNOTSUPP", f"option {option} of level {level} on a Unix socket")
         number: int | None = None
         if option in _SWALLOWED:
-            number = self._options.get(option, 0)
+            number = self.state.options.get(option, 0)
         elif option == _socket.SO_LINGER:
             switch, seconds = self._linger
             return ignored_options.as_asked(switch, length[0] if length else 0, seconds)
@@ -364,7 +364,6 @@ class EmulatedEnd:
         """The same socket under another number: with its own hold, and the same accept."""
         end: EmulatedEnd = type(self)(self.state)
         end._port = self._port
-        end._options = self._options
         end._linger = self._linger
         if self._hold is not None:
             end._hold = self._hold.copy(number)
@@ -432,10 +431,10 @@ class EmulatedEnd:
 
     def close(self, sock: _socket.socket) -> None:
         """Life first, then the port, then whoever was waiting: so no port is ever free while its name lives."""
-        hold, self._hold = self._hold, None
-        acceptor, self._acceptor = self._acceptor, None
+        hold, acceptor = self._hold, self._acceptor
+        self._hold = self._acceptor = None
         try:
-            if self.state.role == "connected":
+            if self.state.passage is not None or system.passing.NEEDS_TARGET:
                 self._close_passage(sock)
             if hold is not None:
                 hold.close()
@@ -450,9 +449,9 @@ class EmulatedEnd:
 
     def _close_passage(self, sock: _socket.socket) -> None:
         """Let go of descriptors under way to here, with the connection's last holder. Where they are in this process
-        as soon as they are sent (Windows), also those that nobody has asked for."""
+        as soon as they are sent, also those that nobody has asked for, unless nothing is left to be read."""
         state = self.state
-        if state.passage is None and (state.seed is None or not system.passing.NEEDS_TARGET):
+        if state.passage is None and (state.seed is None or not system.unread(calls.fileno(sock))):
             return
         if state.handed or any(
             getattr(other, "state", None) is state for other in open_ends() if other is not self
@@ -508,8 +507,8 @@ def adopt(number: int, *, wanted: bool, kind: int = _socket.SOCK_STREAM) -> Emul
         return None
     key = addresses_of(number)
     if key is None or key[1] is None:
-        return end_for(State(kind=kind))
-    return end_for(State(kind=kind, role="connected", local=key[0], remote=key[1]))
+        return end_for(State.of(kind=kind))
+    return end_for(State.of(kind=kind, role="connected", local=key[0], remote=key[1]))
 
 
 def end_for(state: State) -> EmulatedEnd:

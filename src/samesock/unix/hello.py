@@ -43,8 +43,8 @@ class Hello(NamedTuple):
 
 
 def _mac(record: Record, client: Address, listener: Address, head: bytes, name: bytes) -> bytes:
-    addresses = f"{client[0]}:{client[1]} {listener[0]}:{listener[1]} "
-    message = record.id + addresses.encode() + head + name
+    (host, port), (own_host, own_port) = client, listener
+    message = record.id + f"{host}:{port} {own_host}:{own_port} ".encode() + head + name
     return blake2b(message, key=record.secret, digest_size=32, person=_LABELS[record.kind]).digest()
 
 

@@ -123,7 +123,7 @@ def _foreign() -> OSError:
 
 
 def _end(tcp: _socket.socket, kind: int, seed: bytes, side: int) -> EmulatedEnd:
-    state = State(kind=kind, role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
+    state = State.of(kind=kind, role="connected", local=calls.getsockname(tcp), remote=calls.getpeername(tcp))
     state.seed = seed, side
     state.claim = (os.getpid(), system.uid())
     return end_for(state)

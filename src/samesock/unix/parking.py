@@ -6,6 +6,7 @@ What must never be put here: the listener, and a judgement of a hello.
 from __future__ import annotations
 
 import _socket
+import socket as _stdlib
 import sys
 from typing import NamedTuple
 
@@ -23,7 +24,8 @@ MOST_PARKED = 256
 class Client(NamedTuple):
     """A proven connection, not yet given to the program."""
 
-    tcp: _socket.socket
+    tcp: _stdlib.socket
+    """The program's own, when it takes it."""
     address: Address
     hello: Hello
 
@@ -31,16 +33,20 @@ class Client(NamedTuple):
 class Parked:
     """A connection whose hello is not whole."""
 
-    __slots__ = ("address", "deadline", "got", "impatient", "since", "tcp")
+    # Defaults stay with the class: one is made for every connection, and few live on.
+    got: bytes = b""
+    impatient: bool = False
+    """Whether reading it has been made to wait for nothing."""
 
-    def __init__(self, tcp: _socket.socket, address: Address, now: float) -> None:
-        self.tcp: _socket.socket = tcp
+    def __init__(self, tcp: _stdlib.socket, address: Address, now: float) -> None:
+        self.tcp: _stdlib.socket = tcp
         self.address: Address = address
-        self.got: bytes = b""
-        self.impatient: bool = False
-        """Whether reading it has been made to wait for nothing."""
         self.since: float = now
-        self.deadline: float = now + HELLO_SECONDS
+
+    @property
+    def deadline(self) -> float:
+        """When it has had its time."""
+        return self.since + HELLO_SECONDS
 
 
 def most_parked() -> int:

@@ -12,6 +12,7 @@ import _socket
 import contextlib
 import errno
 import os
+import socket as _stdlib
 import struct
 import time
 from typing import Final
@@ -61,7 +62,7 @@ class PacketEnd(EmulatedEnd):
     kind: int = _socket.SOCK_SEQPACKET
 
     def __init__(self, state: State | None = None) -> None:
-        super().__init__(State(kind=self.kind) if state is None else state)
+        super().__init__(State.of(kind=self.kind) if state is None else state)
         self._frames: _Frames = self.state.__dict__.setdefault("frames", _Frames())
 
     def connect(self, sock: _socket.socket, address: object) -> None:
@@ -69,17 +70,14 @@ class PacketEnd(EmulatedEnd):
         super().connect(sock, address)
         calls.setsockopt(sock, _socket.SOL_SOCKET, _socket.SO_SNDBUF, SEND_BUFFER)
 
-    def accept(self, sock: _socket.socket) -> tuple[int, EmulatedEnd, Name]:
+    def accept(self, sock: _socket.socket) -> tuple[_stdlib.socket, EmulatedEnd, Name]:
         """As a stream's, with room for frames."""
-        number, end, name = super().accept(sock)
-        tcp = twin(number)
+        accepted, end, name = super().accept(sock)
         try:
-            calls.setsockopt(tcp, _socket.SOL_SOCKET, _socket.SO_SNDBUF, SEND_BUFFER)
+            calls.setsockopt(accepted, _socket.SOL_SOCKET, _socket.SO_SNDBUF, SEND_BUFFER)
         except OSError:
             pass  # reset by its peer already, says Winsock; so will the next call
-        finally:
-            tcp.detach()
-        return number, end, name
+        return accepted, end, name
 
     def setsockopt(self, sock: _socket.socket, level: int, option: int, *value: object) -> None:
         """As a stream's; the buffer for sending is never smaller than whole messages need."""

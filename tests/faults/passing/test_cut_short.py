@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from typing import Any
 
 import pytest
 
 import samesock
 from faults.passing.exchange import frame_of, passage, stays_with_its_receiver, writer_has_gone
+from faults.strangers import exchange
 from samesock.backend import system
 from samesock.unix import dispatch, ends, frames, passing
+from samesock.unix.emulated import EmulatedEnd
 
 pytestmark = pytest.mark.needs("passing")
 
@@ -165,3 +168,21 @@ def test_plain_bytes_stay_at_a_close(pair):
     other.close()
     with pytest.raises(ConnectionError):
         one.recv(1)
+
+
+def test_a_close_with_nothing_unread_makes_no_keys(path, listener, monkeypatch):
+    """A connection on which no descriptor was ever passed, and of which nothing is left to be read, is closed without
+    the keys that passing needs; one with unread bytes is looked at."""
+    monkeypatch.setattr(system.passing, "NEEDS_TARGET", True)
+    made = []
+    passage_of = EmulatedEnd.passage
+    monkeypatch.setattr(EmulatedEnd, "passage", lambda end: made.append(end) or passage_of(end))
+    exchange(path, listener)
+    assert made == []
+    with samesock.socket(samesock.AF_UNIX) as client:
+        client.connect(path)
+        accepted, _ = listener.accept()
+        client.sendall(b"unread")
+        select.select([accepted], [], [], 20)
+        accepted.close()
+    assert len(made) == 1
