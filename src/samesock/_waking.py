@@ -18,7 +18,7 @@ import time
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from samesock._errors import named_error
 from samesock._family import AF_UNIX
@@ -46,6 +46,9 @@ class _Ended(WeakKeyDictionary[Any, str]):
 ended = _Ended()
 """Sockets whose blocked calls are to end, and the name of the errno with which they do; `END_OF_STREAM` after one's own
 shutdown, for reading."""
+
+shut_for_writing: WeakSet[Any] = WeakSet()
+"""Sockets that one's own shutdown has ended for writing, where a call that blocks hears of it from here alone."""
 
 marks: dict[Any, str] = ended.data  # type: ignore[attr-defined]
 """What is in `ended`: to ask this one whether there is anything costs a tenth."""
@@ -104,6 +107,14 @@ def read_by(thread: int) -> Any:
     return None
 
 
+def written_by(thread: int) -> Any:
+    """The socket that the thread sends on right now; `None` also while it reads in the middle of that."""
+    reading, writing = readers.get(thread), writers.get(thread)
+    if reading is None or (writing.__class__ is Nested and writing.beneath is reading):
+        return _sock_of(writing)
+    return None
+
+
 def check(sock: Any, tried: str) -> None:
     """Raise what ends a call of that socket, if something does."""
     name = ended.get(sock) if ended else None
@@ -129,11 +140,16 @@ def check_caller(tried: str) -> None:
 
 
 def is_shut_for_caller() -> bool:
-    """Whether this thread reads from a socket that was shut down for reading: then a wait for it is over."""
-    if not ended:
+    """Whether this thread reads from a socket that was shut down for reading, or sends on one that was for writing:
+    then a wait for it is over."""
+    if not ended and not shut_for_writing:
         return False
-    sock = read_by(get_ident())
-    return sock is not None and ended.get(sock) == END_OF_STREAM
+    me = get_ident()
+    sock = read_by(me)
+    if sock is not None:
+        return bool(ended.get(sock) == END_OF_STREAM)
+    sock = written_by(me)
+    return sock is not None and sock in shut_for_writing
 
 
 def leave(sock: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -172,25 +174,82 @@ def test_the_number_is_not_reused_under_a_blocked_call(made: Net) -> None:
     assert strangers
 
 
+VIA = pytest.mark.parametrize("via", ["itself", "a duplicate"])
+"""Which object is shut down: dup(2)'s making is the same socket."""
+
+
+def seen_via(made: Net, sock: Any, via: str) -> Any:
+    """That object."""
+    return sock if via == "itself" else made.keep(sock.dup())
+
+
+def full(made: Net, family: str, timeout: float | None) -> Any:
+    """A connection whose peer does not read and that takes no more, with that time-out."""
+    one, _ = made.connection(family)
+    one.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            one.send(bytes(1 << 16))
+    one.settimeout(timeout)
+    return one
+
+
+@VIA
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 @pytest.mark.parametrize("how", ["SHUT_RD", "SHUT_RDWR"])
 @pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
-def test_shutdown_ends_a_recv(made: Net, family: str, how: str, timeout: float | None) -> None:
+def test_shutdown_ends_a_recv(made: Net, family: str, how: str, timeout: float | None, via: str) -> None:
     """shutdown(2) for reading ends a recv(2) in another thread, which then reports the end of the stream."""
     one, _ = made.connection(family)
     one.settimeout(timeout)
+    other = seen_via(made, one, via)
     blocked = Blocked(lambda: one.recv(1))
-    one.shutdown(getattr(made.net, how))
+    other.shutdown(getattr(made.net, how))
     assert blocked.join().result == b""
     assert one.recv(1) == b""
+    assert made.keep(one.dup()).recv(1) == b""
 
 
+@VIA
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+@pytest.mark.parametrize("how", ["SHUT_WR", "SHUT_RDWR"])
+@pytest.mark.parametrize("timeout", [None, 60], ids=["blocking", "time-out"])
+def test_shutdown_ends_a_send(made: Net, family: str, how: str, timeout: float | None, via: str) -> None:
+    """shutdown(2) for writing ends a send(2) in another thread that waits for room with EPIPE, and each one later."""
+    if (family, timeout, how) == ("unix", 60, "SHUT_WR") and KERNELS_UNIX:
+        pytest.skip("unix-stream: a kernel whose poll(2) of a full socket does not hear of its own shutdown")
+    for data in (b"x", MUCH):
+        one = full(made, family, timeout)
+        other = seen_via(made, one, via)
+        blocked = Blocked(lambda: one.sendall(data))  # noqa: B023
+        other.shutdown(getattr(made.net, how))
+        error = blocked.join().error
+        assert error is not None
+        assert error.errno == errno.EPIPE
+        for late in (one, other, made.keep(one.dup())):
+            assert errno_of(late.send, b"x") == errno.EPIPE
+            assert errno_of(late.sendall, MUCH) == errno.EPIPE
+
+
+def test_shutdown_for_writing_leaves_the_receiver_alone(made: Net) -> None:
+    """shutdown(2) for writing leaves a recv(2) of another thread alone, which gets what comes."""
+    one, other = made.connection()
+    receiving = Blocked(lambda: one.recv(8))
+    one.shutdown(made.net.SHUT_WR)
+    time.sleep(0.1)
+    assert receiving.thread.is_alive()
+    other.sendall(b"here")
+    assert receiving.join().result == b"here"
+
+
+@VIA
 @pytest.mark.parametrize("how", ["SHUT_RD", "SHUT_RDWR"])
-def test_shutdown_ends_an_accept(made: Net, how: str) -> None:
+def test_shutdown_ends_an_accept(made: Net, how: str, via: str) -> None:
     """shutdown(2) of a listener ends an accept(2) in another thread with EINVAL (Linux)."""
     sock, call = made.call("accept tcp")
+    other = seen_via(made, sock, via)
     blocked = Blocked(call)
-    sock.shutdown(getattr(made.net, how))
+    other.shutdown(getattr(made.net, how))
     error = blocked.join().error
     assert error is not None
     assert error.errno == errno.EINVAL

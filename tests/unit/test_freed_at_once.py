@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import samesock
+import samesock.selectors
 
 Call = Callable[[Any], object]
 
@@ -282,3 +283,21 @@ def test_a_datagram_to_nobody(name: str, socket_dir: Path) -> None:
         "connect": lambda sock: sock.connect(where),
     }
     assert_freed([samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM)], calls[name])
+
+
+@pytest.mark.parametrize("end", ["unregister", "close"])
+@pytest.mark.parametrize("events", [samesock.selectors.EVENT_READ, samesock.selectors.EVENT_WRITE])
+def test_after_a_selector(end: str, events: int) -> None:
+    """Of a socket that a selector has watched, ready or not, once it is unregistered or the selector is closed."""
+    sock, peer = pair("tcp", "")
+    with peer, samesock.selectors.DefaultSelector() as selector:
+        selector.register(sock, events)
+        for _ in range(2):
+            assert bool(selector.select(0.05)) == (events == samesock.selectors.EVENT_WRITE)
+        if end == "unregister":
+            selector.unregister(sock)
+        else:
+            selector.close()
+        alive = weakref.ref(sock)
+        del sock
+        assert alive() is None, "something still holds the socket"

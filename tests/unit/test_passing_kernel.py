@@ -29,6 +29,15 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[samesock.socket, sam
         yield one, other
 
 
+@pytest.fixture
+def pipe() -> Iterator[list[int]]:
+    """A pipe, of which the test may close what it takes out of the list."""
+    both = list(os.pipe())
+    yield both
+    for number in both:
+        os.close(number)
+
+
 def test_room_is_made_for_all_and_the_rest_closed(pair, pipe):
     """No descriptor is left open because there was no room to tell of it: all are received, the extra ones closed."""
     one, other = pair
@@ -76,6 +85,6 @@ def test_objects_flags_and_addresses_go_to_the_kernel(pair, pipe):
 
 
 def test_a_negative_number_is_refused(pair):
-    """A negative count of descriptors is an OverflowError, as in the standard library."""
+    """A negative count of descriptors is the OverflowError that it is in the standard library."""
     with pytest.raises(OverflowError, match="out of range"):
         samesock.recv_fds(pair[1], 1, -1)

@@ -179,6 +179,7 @@ class Sockets:
         if socket.fileno is not None and socket.fileno() != socket.number:
             return  # closed, and its number may be another's by now: silent, until somebody unregisters it
         question = socket.spare or _Question(socket)
+        question.socket = socket
         socket.spare = None
         socket.changed = False
         wanted = _MASKS[socket.events]
@@ -201,7 +202,7 @@ class Sockets:
             raise
         if status not in (afd.STATUS_SUCCESS, afd.STATUS_PENDING):
             del self._asked[question.address]
-            socket.question = None
+            socket.question = question.socket = None
             socket.spare = question
             if status != _STATUS_INVALID_HANDLE:  # closed: silent, until somebody unregisters it
                 raise failed(status, "asking whether a socket is ready")
@@ -232,6 +233,7 @@ class Sockets:
                     found[socket.identity] = events
             socket.question = None
             socket.spare = question
+            question.socket = None  # else the two would hold each other, and the program's object with them
         del self._asked[address]
 
     def close(self) -> bool:

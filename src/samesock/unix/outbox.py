@@ -36,8 +36,8 @@ LOOK_SECONDS = 0.25
 """How often a sender that waits looks whether the receiver lives."""
 _MOST_ANSWERS = 256
 _ROOM_SECONDS = 0.001
-"""How often the kernel is asked again that had no room. A wait would not do: where it lacks memory (ENOBUFS), the socket
-is writable all the same."""
+"""How often the kernel is asked again that had no room. A wait would not do: where it lacks memory (ENOBUFS), the
+socket is writable all the same."""
 _NOBODY_THERE = {errno.ECONNREFUSED, errno.ECONNRESET, 10052, 10054, 10061}
 _NO_ROOM = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM, 10035, 10055}
 

@@ -64,6 +64,7 @@ _readers = _waking.readers
 _writers = _waking.writers
 _ended = _waking.ended
 _marks = _waking.marks
+_shut_writers = _waking.shut_for_writing.data  # type: ignore[attr-defined]
 _Nested = _waking.Nested
 _leave = _waking.leave
 _leave_writing = _waking.leave_writing
@@ -218,7 +219,8 @@ def _write_in_time(
     try:
         while True:
             number = calls.fileno(sock)
-            if number >= 0 and not calls.select([], [number], [], 0)[1]:  # half the price of a wait of ours
+            # select() is half the price of a wait of ours.
+            if number >= 0 and not calls.select([], [number], [], 0)[1] and not is_shut_for_writing(sock):
                 _wait(sock, deadline, function, writing=True)
             try:
                 if not whole:
@@ -284,17 +286,20 @@ def connect(function: Callable[..., Any], sock: Any, address: Any) -> Any:
 
 def ready(sock: Any, *, writing: bool, seconds: float | None) -> bool:
     """Whether the socket can be read (or written) within that time; Ctrl+C and `close(wake=True)` end the wait."""
+    if writing and is_shut_for_writing(sock):
+        return True
     me = get_ident()
-    outer = _readers.get(me)
-    _readers[me] = sock if outer is None and me not in _writers else _Nested(sock, outer, _writers.get(me))
+    mine, others = (_writers, _readers) if writing else (_readers, _writers)
+    outer = mine.get(me)
+    mine[me] = sock if outer is None and me not in others else _Nested(sock, outer, others.get(me))
     try:
         number = calls.fileno(sock)
         if number < 0:
             raise _errors.named_error("EBADF", "waiting for a closed socket")
         return system.wait_for(number, writing, seconds)
     finally:
-        _readers[me] = outer
-        _leave(sock)
+        mine[me] = outer
+        (_leave_writing if writing else _leave)(sock)
 
 
 def _wait(sock: Any, deadline: float | None, function: Callable[..., Any] | None, *, writing: bool) -> None:
@@ -325,6 +330,12 @@ def _check_state(sock: Any, function: Callable[..., Any]) -> None:
             raise _errors.error(WSAEINVAL, _tried(function))
     elif has_no_peer(sock):
         raise _errors.error(WSAENOTCONN, _tried(function))
+
+
+def is_shut_for_writing(sock: Any) -> bool:
+    """Whether this process has: then a send fails at once, however full the buffer is, of which Winsock's select() and
+    driver go on to say that there is no room."""
+    return bool(_shut_writers) and sock in _waking.shut_for_writing
 
 
 def _is_shut(sock: Any) -> bool:
@@ -364,7 +375,7 @@ def writing_failed(failure: OSError, sock: Any, function: Callable[..., Any]) ->
 def _cut(sock: Any, function: Callable[..., Any], code: int) -> OSError:
     """For a write that was cancelled: by the close, or by somebody who is no part of this library."""
     name = _ended.get(sock)
-    if name == _waking.END_OF_STREAM:
+    if name == _waking.END_OF_STREAM or (name is None and sock in _waking.shut_for_writing):
         return _errors.named_error("EPIPE", _tried(function), code=code)
     tried = f"{_tried(function)}; it was cancelled, and part may have been sent"
     return _errors.named_error(name or "ECONNABORTED", tried, code=code)

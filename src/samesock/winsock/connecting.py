@@ -11,7 +11,7 @@ from __future__ import annotations
 import _socket
 from typing import Any
 
-from samesock import _errors
+from samesock import _errors, _waking
 from samesock._told_streams import forget, is_news, tell, with_duplicates
 from samesock._told_streams import share as share_errors
 from samesock.winsock import stream_error
@@ -70,8 +70,14 @@ def connect(sock: Any, address: Any) -> None:
 
 
 def share(sock: Any, copy: Any) -> None:
-    """`copy` is a duplicate of the socket: a connect of the one is a connect of the other, and so is its failure."""
+    """`copy` is a duplicate of the socket: a connect of the one is a connect of the other, and so is its failure, and
+    its shutdown."""
     share_errors(sock, copy)
+    name = _waking.ended.get(sock)
+    if name is not None:
+        _waking.ended[copy] = name
+    if sock in _waking.shut_for_writing:
+        _waking.shut_for_writing.add(copy)
     if sock in under_way:
         under_way.add(copy)
 

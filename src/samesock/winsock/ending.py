@@ -11,6 +11,7 @@ import time
 from typing import Any, Final
 
 from samesock import _call_arguments, _errors, _waking
+from samesock._told_streams import with_duplicates
 from samesock.ffi.kernel32_waits import kernel32_waits
 from samesock.unix import ends
 from samesock.winsock import blocking, stream_error
@@ -82,11 +83,12 @@ class EndingMethods:
             raise _errors.named_error("EINVAL", f"shutdown() of {how}, which is no direction")
         stops_reading = how in (_socket.SHUT_RD, _socket.SHUT_RDWR)
         end = ends.get(self)
+        mark = _waking.END_OF_STREAM
         listens = stops_reading and is_listening(self)
         if listens:
             if end is not None:
                 end.shutdown(self, how, _leave_open)
-            _waking.ended[self] = "EINVAL"
+            mark = "EINVAL"
         elif (
             calls.fileno(self) >= 0
             and end is None
@@ -94,15 +96,17 @@ class EndingMethods:
             and not is_connected(self)
         ):
             raise _errors.named_error("ENOTCONN", "shutdown() without a peer")  # Wine says nothing
+        elif end is None:
+            _shut_stream(self, how, _caller())
         else:
-            if end is None:
-                _shut_stream(self, how, _caller())
-            else:
-                end.shutdown(self, how, _shut)
-            if not stops_reading:
-                return
-            _waking.ended[self] = _waking.END_OF_STREAM
-        _end_calls(self, writers_too=how == _socket.SHUT_RDWR, may_wait_again=not listens)
+            end.shutdown(self, how, _shut)
+        # dup()'s making is the same socket, and so are the calls of it.
+        for sock in list(with_duplicates(self)):
+            if stops_reading:
+                _waking.ended[sock] = mark
+            if how != _socket.SHUT_RD:
+                _waking.shut_for_writing.add(sock)
+            _end_calls(sock, how, may_wait_again=not listens)
         if listens:
             _let_block(self)
 
@@ -138,19 +142,20 @@ def _shut(sock: Any, how: int) -> None:
     blocking.plain(calls.shutdown, sock, how)
 
 
-def _end_calls(sock: Any, *, writers_too: bool, may_wait_again: bool) -> None:
-    """Those that are in a call now. A thread that sends goes on where only reading has ended.
+def _end_calls(sock: Any, how: int, *, may_wait_again: bool) -> None:
+    """Those that are in a call now. A thread that sends goes on where only reading has ended; one that reads where only
+    writing has: its call is cancelled with the others, and made again.
 
     One that would wait again needs no more than the strike: Winsock says WSAESHUTDOWN to it, but not on a listener.
     """
     end = time.monotonic() + _END_SECONDS
     tries = 0
     while time.monotonic() < end:
-        readers = _waking.readers_of(sock)
+        readers = _waking.readers_of(sock) if how != _socket.SHUT_WR else []
         writers = _waking.writers_of(sock)
-        if not readers and not (writers and writers_too):
+        if not readers and (not writers or how == _socket.SHUT_RD):
             return
-        if writers and not writers_too:
+        if writers and how == _socket.SHUT_RD:
             for thread in readers:
                 interrupter.cancel_for(thread, sock)
         else:

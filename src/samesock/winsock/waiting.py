@@ -29,7 +29,7 @@ def writable(sock: Any, seconds: float | None) -> bool:
     check_open(sock)
     if seconds != 0:
         return blocking.ready(sock, writing=True, seconds=seconds)
-    return bool(calls.select((), (calls.fileno(sock),), (), 0)[1])
+    return bool(calls.select((), (calls.fileno(sock),), (), 0)[1]) or blocking.is_shut_for_writing(sock)
 
 
 def settled(sock: Any, seconds: float | None) -> bool:
