@@ -94,8 +94,8 @@ def test_a_connection_has_a_limit(inet):
     assert inet.fill(made.client) < 64 << 20
     made.client.setblocking(False)
     with pytest.raises(BlockingIOError):
-        for _ in range(100_000):
-            made.client.send(b"x")
+        for _ in range(4_000):  # a kernel may still be moving what it has to the other end
+            made.client.send(b"x" * 4_096)
 
 
 @pytest.mark.parametrize("call", ["send", "sendall"])
