@@ -221,13 +221,73 @@ def test_keys_that_nobody_will_read_are_removed(directory: Path, monkeypatch: py
     assert set(directory.iterdir()) == {alive, new, strange}
 
 
-def test_the_sender_of_an_ended_reader_takes_its_key_back(directory: Path) -> None:
-    """A sender whose reader has ended meanwhile removes the key at its close."""
+def test_the_sender_of_an_ended_reader_takes_its_key_back(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender whose reader has ended meanwhile removes the key at its close, without opening it: a file that is open
+    could not be removed on Windows by its receiver."""
     keys = passing_keys.PublishedKeys()
     keys.outgoing(999_999_999, 1)
     keys.sent()
-    keys.close()
+    with monkeypatch.context() as scripted:
+        scripted.setattr(passing_keys, "_read", None)
+        keys.close()
     assert not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("written", [10, OSError(errno.ENOSPC, "scripted")], ids=["a part", "nothing"])
+def test_a_key_is_published_whole_or_not_at_all(
+    pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch, written: Any
+) -> None:
+    """On a full disk the send fails with ENOSPC, nothing is sent, and no piece of a key stays."""
+    one, other = pair
+    write = os.write
+
+    def some(number: int, data: bytes) -> int:
+        if isinstance(written, OSError):
+            raise written
+        return write(number, data[:written])
+
+    with monkeypatch.context() as scripted:
+        scripted.setattr(os, "write", some)
+        with pytest.raises(OSError, match="scripted|publishing a key") as caught:
+            one.send(b"x", 0)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(directory.iterdir())
+    one.send(b"y", 0)
+    data, numbers = read_all(other, 1)
+    close_all(numbers)
+    assert (data, len(numbers)) == (b"y", 1)
+
+
+def test_a_directory_that_cannot_be_listed(
+    pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is swept then, and sending works all the same."""
+    one, other = pair
+    monkeypatch.setattr(passing_keys, "_swept_by", 0)
+
+    def refused(_: str) -> list[str]:
+        raise PermissionError(errno.EACCES, "scripted")
+
+    with monkeypatch.context() as scripted:
+        scripted.setattr(os, "listdir", refused)
+        one.send(b"x", 0)
+    close_all(read_all(other, 1)[1])
+
+
+def test_without_the_directory_a_marker_is_plain_bytes(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver that has no private directory gets bytes that begin as a frame does, and no error."""
+    one, other = pair
+    frame = frames.PUBLIC_MARKER + bytes(frames.HEAD_SIZE)
+    one.sock.sendall(frame)
+
+    def refused() -> str:
+        raise PermissionError(errno.EPERM, "scripted")
+
+    with monkeypatch.context() as scripted:
+        scripted.setattr(system, "private_directory", refused)
+        assert read_all(other, len(frame)) == (frame, [])
 
 
 def made_by(keys: passing_keys.PublishedKeys, seed: bytes | None = None) -> bytes:
