@@ -212,7 +212,14 @@ def _sweep_once() -> None:
 
 
 def _remove(path: str) -> None:
+    """So that it is no key any more. On Windows a file that somebody has open cannot be deleted, a sweeper for one: it
+    is emptied then, and has a day."""
     try:
         os.unlink(path)
-    except OSError:
+    except FileNotFoundError:
         pass  # the other end has removed it
+    except OSError:
+        try:
+            os.truncate(path, 0)
+        except OSError:
+            pass  # somebody of this user's has it for himself alone
