@@ -239,7 +239,9 @@ def wine_session(version: str) -> None:
         left_out = () if session.posargs else TOOLS
         if not session.posargs:
             left_out += ("-m", "not alone" if version == EMULATED_ON else "not alone and not any_python")
-        run_suite(session, *line, "-m", "pytest", *plugin, *patience, *left_out, workers=WINE_WORKERS, external=True)
+        run_suite(
+            session, *line, "-m", "pytest", *plugin, *patience, *left_out, workers=WINE_WORKERS, external=True
+        )
         if not session.posargs:  # What reads the keyboard is skipped above, where there is none.
             finished[session.name] = False
             typed = (*line[:-1], "--pty", "--", "-m", "pytest", *plugin, *patience, "-q", "-m")
