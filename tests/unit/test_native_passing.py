@@ -185,6 +185,26 @@ def test_who_was_handed_the_socket_reads_it(pair: Any, directory: Path) -> None:
         assert (data, len(numbers)) == (b"x", 1)
 
 
+@pytest.mark.parametrize("how", ["export", "hand_on", "handed_to"])
+@pytest.mark.parametrize("copied", [None, "before", "after"])
+def test_who_may_have_given_the_socket_away_reads_nothing_at_its_close(
+    pair: Any, directory: Path, how: str, copied: str | None
+) -> None:
+    """Passed as a descriptor, inherited or shared, by itself or by a duplicate: what has come is another's to read."""
+    one, other = pair
+    number = os.dup(other.sock.fileno())
+    one.send(b"x", 0)
+    giver = other.end.copy(number) if copied == "before" else other.end
+    getattr(giver, how)(*([1] if how == "handed_to" else []))
+    end = giver.copy(number) if copied == "after" else other.end
+    end.close(other.sock)
+    assert list(directory.iterdir())
+    with _socket_of(number) as sock:
+        data, numbers = Side(sock).receive(1)[:2]
+        close_all(numbers)
+        assert (data, len(numbers)) == (b"x", 1)
+
+
 def test_a_frame_that_was_not_sent_leaves_no_key(
     pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
