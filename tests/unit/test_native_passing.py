@@ -241,6 +241,21 @@ def test_keys_that_nobody_will_read_are_removed(directory: Path, monkeypatch: py
     assert set(directory.iterdir()) == {alive, new, strange}
 
 
+def test_a_full_directory_is_swept_piece_by_piece(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first send waits for 0.1 s of sweeping at most. Processes begin at different places, so all of them together
+    come to every key."""
+    for letter in "258b":
+        content = bytes(frames.SEED_SIZE) + passing_keys._READER.pack(999_999_999, 1)
+        (directory / (letter * 32 + ".passing")).write_bytes(content)
+    ticks = iter(range(1000))
+    monkeypatch.setattr(passing_keys.time, "monotonic", lambda: next(ticks) * 0.06)
+    for begin, gone in (("6", "8"), ("9", "b"), ("c", "2"), ("0", "5")):
+        monkeypatch.setattr(passing_keys, "_swept_by", 0)
+        passing_keys._sweep_once(begin)
+        assert not (directory / (gone * 32 + ".passing")).exists()
+        assert len(list(directory.iterdir())) == 3 - "8b25".index(gone)
+
+
 def test_the_sender_of_an_ended_reader_takes_its_key_back(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,5 +418,5 @@ def test_a_key_that_cannot_be_deleted_is_emptied(
     for age, stays in ((0.0, True), (90_000.0, False)):
         os.utime(left, (time.time() - age,) * 2)
         monkeypatch.setattr(passing_keys, "_swept_by", 0)
-        passing_keys._sweep_once()
+        passing_keys._sweep_once("")
         assert left.exists() is stays
