@@ -45,13 +45,14 @@ Answers = Callable[..., list[bytes]]
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
-    """Sets what sendto says, one after the other, an exception or `None`; what was then sent is in the list."""
+    """Sets what sendto says, one after the other, an exception or `None`, and then `always`; what was sent is in the
+    list."""
 
-    def begin(*script: OSError | None) -> list[bytes]:
+    def begin(*script: OSError | None, always: OSError | None = None) -> list[bytes]:
         left, sent = list(script), list[bytes]()
 
         def sendto(sock: Any, data: bytes, address: Any) -> int:
-            if left and (failure := left.pop(0)) is not None:
+            if (failure := left.pop(0) if left else always) is not None:
                 raise failure
             sent.append(data)
             return len(data)
@@ -112,7 +113,7 @@ def test_without_room_in_time_nothing_is_under_way(
 ) -> None:
     """Where there is no room in time, the send ends, and the window counts nothing for it: all of it can still be
     sent."""
-    answers(*[BlockingIOError(errno.EAGAIN, "")] * 1000)
+    answers(always=BlockingIOError(errno.EAGAIN, ""))
     with pytest.raises(Full):
         send(box, receiver, timeout=timeout)
     sent = answers()
