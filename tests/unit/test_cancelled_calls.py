@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from samesock import _waking
+from samesock.backend import system
 from samesock.ffi import kernel32 as k
 from samesock.ffi import ws2_32 as w
 from samesock.unix import endable
@@ -144,6 +145,29 @@ def test_nothing_to_read_is_told(sock: Any) -> None:
         blocking.call(scripted("recv", windows_error(10035)), sock, 1)
 
 
+@pytest.mark.parametrize("name", ["recv", "recv_into", "recvfrom", "_accept", "recvmsg", "send", "sendto"])
+def test_a_duplicate_that_is_being_closed_is_no_answer(
+    sock: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket whose duplicate may not wait for the moment does not wait in Winsock either: its call, of which nothing
+    is done, waits here and is made again; 10035 never comes to a program whose socket blocks."""
+    monkeypatch.setattr(interrupter, "signals_do_it", False)
+    monkeypatch.setattr(interrupter, "main", -1)
+    waits: list[bool] = []
+    monkeypatch.setattr(system, "wait_for", lambda _, writing, __: waits.append(writing))
+    function = scripted(name, windows_error(10035), windows_error(10035), "done")
+    assert blocking.call(function, sock, b"x") == "done"
+    assert waits == [name.startswith("send")] * 2
+
+
+def test_a_duplicates_sendall_does_not_know_how_much(sock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that C has cut into pieces is an aborted one, as when it was cancelled."""
+    monkeypatch.setattr(interrupter, "signals_do_it", False)
+    monkeypatch.setattr(interrupter, "main", -1)
+    with pytest.raises(ConnectionAbortedError, match="part may have been sent"):
+        blocking.call(scripted("sendall", windows_error(10035)), sock, b"x")
+
+
 @CODES
 def test_a_cancelled_write_is_never_made_again(sock: Any, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows how much of it was sent: ECONNABORTED, with the code kept."""
@@ -219,6 +243,35 @@ def test_close_wake_ends_an_accept_that_c_makes_again(made: Made, c_calls_again:
     ending.wake(listener)
     thread.join()
     assert [type(one) for one in raised] == [ConnectionAbortedError]
+
+
+def test_a_listener_that_is_not_left_does_not_wait_again(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a thread is still in accept() when shutdown has waited long enough, since the machine is busy, the mode
+    stays, so that C's next try does not wait for a client."""
+    monkeypatch.setattr(interrupter, "signals_do_it", False)
+    monkeypatch.setattr(ending, "_END_SECONDS", 0.05)
+    monkeypatch.setattr(
+        ending, "kernel32_waits", type("Table", (), {"CancelIoEx": staticmethod(lambda *_: 0)})
+    )
+    listener = made.listener()
+    another = threading.get_ident() + 1
+    _waking.readers[another] = listener
+    try:
+        listener.shutdown(stdlib.SHUT_RDWR)
+        raised: list[BaseException] = []
+
+        def c_tries_again() -> None:
+            try:
+                calls.accept(listener)
+            except OSError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=c_tries_again, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert [type(one) for one in raised] == [BlockingIOError]
+    finally:
+        del _waking.readers[another]
 
 
 def test_shutdown_ends_an_accept_that_c_makes_again(made: Made, c_calls_again: Callable[[], None]) -> None:

@@ -185,6 +185,26 @@ def test_who_was_handed_the_socket_reads_it(pair: Any, directory: Path) -> None:
         assert (data, len(numbers)) == (b"x", 1)
 
 
+@pytest.mark.parametrize("how", ["export", "hand_on", "handed_to"])
+@pytest.mark.parametrize("copied", [None, "before", "after"])
+def test_who_may_have_given_the_socket_away_reads_nothing_at_its_close(
+    pair: Any, directory: Path, how: str, copied: str | None
+) -> None:
+    """Passed as a descriptor, inherited or shared, by itself or by a duplicate: what has come is another's to read."""
+    one, other = pair
+    number = os.dup(other.sock.fileno())
+    one.send(b"x", 0)
+    giver = other.end.copy(number) if copied == "before" else other.end
+    getattr(giver, how)(*([1] if how == "handed_to" else []))
+    end = giver.copy(number) if copied == "after" else other.end
+    end.close(other.sock)
+    assert list(directory.iterdir())
+    with _socket_of(number) as sock:
+        data, numbers = Side(sock).receive(1)[:2]
+        close_all(numbers)
+        assert (data, len(numbers)) == (b"x", 1)
+
+
 def test_a_frame_that_was_not_sent_leaves_no_key(
     pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,13 +241,88 @@ def test_keys_that_nobody_will_read_are_removed(directory: Path, monkeypatch: py
     assert set(directory.iterdir()) == {alive, new, strange}
 
 
-def test_the_sender_of_an_ended_reader_takes_its_key_back(directory: Path) -> None:
-    """A sender whose reader has ended meanwhile removes the key at its close."""
+def test_a_full_directory_is_swept_piece_by_piece(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first send waits for 0.1 s of sweeping at most. Processes begin at different places, so all of them together
+    come to every key."""
+    for letter in "258b":
+        content = bytes(frames.SEED_SIZE) + passing_keys._READER.pack(999_999_999, 1)
+        (directory / (letter * 32 + ".passing")).write_bytes(content)
+    ticks = iter(range(1000))
+    monkeypatch.setattr(passing_keys.time, "monotonic", lambda: next(ticks) * 0.06)
+    for begin, gone in (("6", "8"), ("9", "b"), ("c", "2"), ("0", "5")):
+        monkeypatch.setattr(passing_keys, "_swept_by", 0)
+        passing_keys._sweep_once(begin)
+        assert not (directory / (gone * 32 + ".passing")).exists()
+        assert len(list(directory.iterdir())) == 3 - "8b25".index(gone)
+
+
+def test_the_sender_of_an_ended_reader_takes_its_key_back(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender whose reader has ended meanwhile removes the key at its close, without opening it: a file that is open
+    could not be removed on Windows by its receiver."""
     keys = passing_keys.PublishedKeys()
     keys.outgoing(999_999_999, 1)
     keys.sent()
-    keys.close()
+    with monkeypatch.context() as scripted:
+        scripted.setattr(passing_keys, "_read", None)
+        keys.close()
     assert not list(directory.iterdir())
+
+
+@pytest.mark.parametrize("written", [10, OSError(errno.ENOSPC, "scripted")], ids=["a part", "nothing"])
+def test_a_key_is_published_whole_or_not_at_all(
+    pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch, written: Any
+) -> None:
+    """On a full disk the send fails with ENOSPC, nothing is sent, and no piece of a key stays."""
+    one, other = pair
+    write = os.write
+
+    def some(number: int, data: bytes) -> int:
+        if isinstance(written, OSError):
+            raise written
+        return write(number, data[:written])
+
+    with monkeypatch.context() as scripted:
+        scripted.setattr(os, "write", some)
+        with pytest.raises(OSError, match=r"scripted|publishing a key") as caught:
+            one.send(b"x", 0)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(directory.iterdir())
+    one.send(b"y", 0)
+    data, numbers = read_all(other, 1)
+    close_all(numbers)
+    assert (data, len(numbers)) == (b"y", 1)
+
+
+def test_a_directory_that_cannot_be_listed(
+    pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is swept then, and sending works all the same."""
+    one, other = pair
+    monkeypatch.setattr(passing_keys, "_swept_by", 0)
+
+    def refused(_: str) -> list[str]:
+        raise PermissionError(errno.EACCES, "scripted")
+
+    with monkeypatch.context() as scripted:
+        scripted.setattr(os, "listdir", refused)
+        one.send(b"x", 0)
+    close_all(read_all(other, 1)[1])
+
+
+def test_without_the_directory_a_marker_is_plain_bytes(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver that has no private directory gets bytes that begin as a frame does, and no error."""
+    one, other = pair
+    frame = frames.PUBLIC_MARKER + bytes(frames.HEAD_SIZE)
+    one.sock.sendall(frame)
+
+    def refused() -> str:
+        raise PermissionError(errno.EPERM, "scripted")
+
+    with monkeypatch.context() as scripted:
+        scripted.setattr(system, "private_directory", refused)
+        assert read_all(other, len(frame)) == (frame, [])
 
 
 def made_by(keys: passing_keys.PublishedKeys, seed: bytes | None = None) -> bytes:
@@ -297,3 +392,31 @@ def test_a_frame_shown_to_another_connection_is_plain(pair: Any, directory: Path
     assert read_all(fourth, len(frame)) == (frame, [])
     third.end.close(third.sock)
     fourth.end.close(fourth.sock)
+
+
+def test_a_key_that_cannot_be_deleted_is_emptied(
+    pair: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows while somebody has the file open: its frame is still none on another connection. What is left of
+    the file is removed by a process that finds it a day later."""
+    one, other = pair
+    frame = made_by(passing_keys.PublishedKeys())
+    with monkeypatch.context() as scripted:
+
+        def refused(_: str) -> None:
+            raise PermissionError(errno.EACCES, "scripted: a sharing violation")
+
+        scripted.setattr(os, "unlink", refused)
+        one.sock.sendall(frame)
+        assert read_all(other, 1)[0] == b"x"
+    (left,) = directory.iterdir()
+    third, fourth = map(Side, _socket.socketpair())
+    third.sock.sendall(frame)
+    assert read_all(fourth, len(frame)) == (frame, [])
+    third.end.close(third.sock)
+    fourth.end.close(fourth.sock)
+    for age, stays in ((0.0, True), (90_000.0, False)):
+        os.utime(left, (time.time() - age,) * 2)
+        monkeypatch.setattr(passing_keys, "_swept_by", 0)
+        passing_keys._sweep_once("")
+        assert left.exists() is stays

@@ -58,7 +58,8 @@ class NativeEnd:
         self._pending = False
         self._passage: list[Passage] = []  # one, or none yet; common to duplicates
         self._peer: tuple[int, int | None] | None = None
-        self._handed = False
+        # With something in it, another process may have the socket, too. Common to duplicates.
+        self._handed: list[bool] = []
 
     # ---- the server's calls
 
@@ -276,9 +277,8 @@ class NativeEnd:
         return self._passage[0]
 
     def handed_to(self, process: int) -> None:  # noqa: ARG002
-        """The descriptor was given to that process; the kernel goes on to name the one that made it. What comes from
-        now on may be that process's to read."""
-        self._handed = True
+        """The descriptor was given to that process; the kernel goes on to name the one that made it."""
+        self.hand_on()
 
     def copy(self, number: int) -> NativeEnd:  # noqa: ARG002  (the number tells nothing here)
         """The same socket under another number: its options are common to both."""
@@ -287,6 +287,7 @@ class NativeEnd:
         end._pending = self._pending
         end._peer = self._peer
         end._passage = self._passage
+        end._handed = self._handed
         return end
 
     def detach(self, sock: _socket.socket) -> int:
@@ -294,10 +295,13 @@ class NativeEnd:
         return calls.detach(sock)
 
     def export(self) -> None:
-        """Nothing: the kernel knows the socket's names."""
+        """Nothing has to go with it: the kernel knows the socket's names."""
+        self.hand_on()
 
     def hand_on(self) -> None:
-        """Nothing: the kernel knows the socket's names."""
+        """No note has to be left. What comes from now on may be another process's to read."""
+        if not self._handed:
+            self._handed.append(True)
 
     def close(self, sock: _socket.socket) -> None:
         """Close the descriptor. The file stays, as BSD's does."""

@@ -15,9 +15,11 @@ import os
 import re
 import struct
 import time
+from bisect import bisect_left
 from hashlib import blake2b
 from secrets import token_bytes
 
+from samesock._errors import named_error
 from samesock.backend import system
 from samesock.unix import frames
 from samesock.unix.rendezvous import Record
@@ -33,6 +35,8 @@ _READER = struct.Struct("<IQ")  # its process and when that started; zeros: not 
 _SIZE = frames.SEED_SIZE + _READER.size
 _LITTER_SECONDS = 86_400.0
 """After this time a key is removed whose reader is not known."""
+_SWEEP_SECONDS = 0.1
+"""5,000 keys of ended readers took 3.6 s. What is left over the next processes find: each begins somewhere else."""
 
 _swept_by = 0
 """The process that has looked for keys nobody will read."""
@@ -92,22 +96,19 @@ class PublishedKeys:
         self._path = ""
         self._pid = 0
         self._sent = False
+        self._reader = 0, 0
         self._learnt: dict[bytes, frames.Keys] = {}
 
     def outgoing(self, reader: int = 0, started: int = 0) -> tuple[frames.Keys, bytes]:
         """The key, published when it is first used, and its name. The process that will read it, and when that started,
         if that is known."""
         if self._own is None or self._pid != os.getpid():
-            _sweep_once()
             name, seed = token_bytes(frames.INSTANCE_SIZE), token_bytes(frames.SEED_SIZE)
+            _sweep_once(name.hex())
             path = _path_of(name)
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-            try:
-                os.write(number, seed + _READER.pack(reader, started))
-            finally:
-                os.close(number)
+            _publish(path, seed + _READER.pack(reader, started))
             self._own = frames.keys(seed, 0, self.marker), name
-            self._path, self._pid, self._sent = path, os.getpid(), False
+            self._path, self._pid, self._sent, self._reader = path, os.getpid(), False, (reader, started)
         return self._own
 
     def incoming(self, head: bytes) -> frames.Keys | None:
@@ -118,7 +119,10 @@ class PublishedKeys:
         known = self._learnt.get(name)
         if known is not None or len(self._learnt) >= MOST_PUBLISHED:
             return known
-        path = _path_of(name)
+        try:
+            path = _path_of(name)
+        except OSError:
+            return None  # without the directory there is no key, and anybody can write the marker
         content = _read(path)
         if content is None:
             return None
@@ -136,7 +140,11 @@ class PublishedKeys:
 
     def close(self) -> None:
         """Take back a key that nobody will read."""
-        if self._path and self._pid == os.getpid() and (not self._sent or _is_litter(self._path)):
+        if (
+            self._path
+            and self._pid == os.getpid()
+            and (not self._sent or _is_litter(self._path, *self._reader))
+        ):
             _remove(self._path)
         self._path = ""
 
@@ -157,12 +165,24 @@ def _read(path: str) -> tuple[bytes, int, int] | None:
     return content[: frames.SEED_SIZE], *_READER.unpack(content[frames.SEED_SIZE :])
 
 
-def _is_litter(path: str) -> bool:
-    """Whether nobody will read the key: its reader has ended, or is not known and has had a day."""
-    content = _read(path)
-    if content is None:
-        return False
-    _, reader, started = content
+def _publish(path: str, content: bytes) -> None:
+    """The whole key, or an error and no file: by a piece of it the receiver would know no frame."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        try:
+            written = os.write(number, content)
+        finally:
+            os.close(number)
+        if written != len(content):
+            raise named_error("ENOSPC", "publishing a key for passed descriptors", path)
+    except BaseException:
+        _remove(path)
+        raise
+
+
+def _is_litter(path: str, reader: int, started: int) -> bool:
+    """Whether nobody will read the key: its reader has ended, or is not known and has had a day. The file is not
+    opened, which on Windows would keep its receiver from removing it."""
     if reader:
         return system.start_time(reader) != started
     try:
@@ -171,21 +191,42 @@ def _is_litter(path: str) -> bool:
         return False
 
 
-def _sweep_once() -> None:
-    """Once in a process: remove the keys of senders that have gone, to receivers that have."""
+def _sweep_once(begin: str) -> None:
+    """Once in a process: remove the keys of senders that have gone, to receivers that have; in the order of their
+    names, from `begin` on. A directory that cannot be listed is no reason not to send, and a full one none to wait."""
     global _swept_by  # noqa: PLW0603
     if _swept_by == os.getpid():
         return
     _swept_by = os.getpid()
     folder = system.private_directory()
-    for name in filter(_FILE.fullmatch, os.listdir(folder)):
+    try:
+        names = sorted(filter(_FILE.fullmatch, os.listdir(folder)))
+    except OSError:
+        return
+    first = bisect_left(names, begin)
+    end = time.monotonic() + _SWEEP_SECONDS
+    for name in names[first:] + names[:first]:
+        if time.monotonic() >= end:
+            return
         path = os.path.join(folder, name)
-        if _is_litter(path):
+        _, reader, started = _read(path) or (
+            b"",
+            0,
+            0,
+        )  # what is no whole key may be one that is being written
+        if _is_litter(path, reader, started):
             _remove(path)
 
 
 def _remove(path: str) -> None:
+    """So that it is no key any more. On Windows a file that somebody has open cannot be deleted, a sweeper for one: it
+    is emptied then, and has a day."""
     try:
         os.unlink(path)
-    except OSError:
+    except FileNotFoundError:
         pass  # the other end has removed it
+    except OSError:
+        try:
+            os.truncate(path, 0)
+        except OSError:
+            pass  # somebody of this user's has it for himself alone

@@ -173,28 +173,36 @@ def write(function: Callable[..., Any], sock: Any, *arguments: Any) -> Any:
     outer = _writers.get(me)
     _writers[me] = sock if outer is None and me not in _readers else _Nested(sock, outer, _readers.get(me))
     try:
-        if me != interrupter.main:
-            return function(sock, *arguments)
-        if name in ("send", "sendall"):
-            if size_of(arguments[0]) <= SMALL and _ctrl_c_raises():
-                # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
-                # whose exception leaves then.
-                interrupter.writing = [sock]
-                return function(sock, *arguments)
-            sent = pending.send(calls.fileno(sock), *arguments)
-            return sent if name == "send" else None
-        # A datagram, or a message: with room for it, it is not waited for.
-        _wait(sock, None, function, writing=True)
-        if interrupter.queued:
-            interrupter.settle()
-        return function(sock, *arguments)
-    except OSError as failure:
-        raise writing_failed(failure, sock, function) from None
+        while True:
+            try:
+                if me != interrupter.main:
+                    return function(sock, *arguments)
+                return _write_in_main(function, sock, name, arguments)
+            except OSError as failure:
+                if name == "sendall" or _ended.get(sock) is not None or not _may_not_wait(failure, sock):
+                    raise writing_failed(failure, sock, function) from None
+            system.wait_for(calls.fileno(sock), True, _LOOK_SECONDS)
     finally:
         if me == interrupter.main:
             interrupter.writing = None
         _writers[me] = outer
         _leave_writing(sock)
+
+
+def _write_in_main(function: Callable[..., Any], sock: Any, name: str, arguments: Any) -> Any:
+    if name in ("send", "sendall"):
+        if size_of(arguments[0]) <= SMALL and _ctrl_c_raises():
+            # Under Wine 17 us cheaper than the way below, a tenth of a ping-pong. It is cut short by Ctrl+C alone,
+            # whose exception leaves then.
+            interrupter.writing = [sock]
+            return function(sock, *arguments)
+        sent = pending.send(calls.fileno(sock), *arguments)
+        return sent if name == "send" else None
+    # A datagram, or a message: with room for it, it is not waited for.
+    _wait(sock, None, function, writing=True)
+    if interrupter.queued:
+        interrupter.settle()
+    return function(sock, *arguments)
 
 
 def _ctrl_c_raises() -> bool:
@@ -349,13 +357,16 @@ def reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any])
     code = getattr(failure, "winerror", None)
     if code == _SHUT_DOWN and _name(function) in _END:
         return True
-    if code not in _errors.CANCELLED and not (code == _WOULD_BLOCK and _ended.get(sock) is not None):
+    if code not in _errors.CANCELLED and not _may_not_wait(failure, sock):
         try:
             raise _translated(failure, function, sock) from None
         finally:
             del failure
     if get_ident() == interrupter.main:
         interrupter.cancelled += 1
+    if code == _WOULD_BLOCK and _ended.get(sock) is None:
+        system.wait_for(calls.fileno(sock), False, _LOOK_SECONDS)
+        return False
     if _ended.get(sock) == _waking.END_OF_STREAM:
         if _name(function) in _END:
             return True
@@ -364,15 +375,23 @@ def reading_has_ended(failure: OSError, sock: Any, function: Callable[..., Any])
     return False
 
 
+def _may_not_wait(failure: OSError, sock: Any) -> bool:
+    """Whether a call came back without waiting although the socket blocks: for it, or for a duplicate of it, which has
+    the same mode, `close(wake=True)` or the shutdown of a listener has set that (docs/decisions/0011)."""
+    return getattr(failure, "winerror", None) == _WOULD_BLOCK and (
+        calls.gettimeout(sock) is None or _ended.get(sock) is not None
+    )
+
+
 def writing_failed(failure: OSError, sock: Any, function: Callable[..., Any]) -> OSError:
     """The exception for a write that failed."""
     code = getattr(failure, "winerror", None)
-    if code in _errors.CANCELLED:
+    if code in _errors.CANCELLED or _may_not_wait(failure, sock):
         return _cut(sock, function, code)
     return _translated(failure, function, sock)
 
 
-def _cut(sock: Any, function: Callable[..., Any], code: int) -> OSError:
+def _cut(sock: Any, function: Callable[..., Any], code: int | None) -> OSError:
     """For a write that was cancelled: by the close, or by somebody who is no part of this library."""
     name = _ended.get(sock)
     if name == _waking.END_OF_STREAM or (name is None and sock in _waking.shut_for_writing):

@@ -58,8 +58,12 @@ def _strike(sock: Any, tries: int) -> None:
 
 
 def _let_block(sock: Any) -> None:
-    """Set the mode that belongs to the socket's time-out, since duplicates have it, too."""
-    if calls.fileno(sock) >= 0:
+    """Set the mode that belongs to the socket's time-out, since duplicates have it, too.
+
+    Not while a thread is still in a call: on a busy machine it may not have run since it was struck, and C would make
+    the call again. Duplicates' calls then wait for themselves (`blocking`).
+    """
+    if calls.fileno(sock) >= 0 and not _waking.others_in(sock):
         calls.settimeout(sock, calls.gettimeout(sock))
 
 
