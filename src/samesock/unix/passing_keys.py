@@ -209,11 +209,8 @@ def _sweep_once(begin: str) -> None:
         if time.monotonic() >= end:
             return
         path = os.path.join(folder, name)
-        _, reader, started = _read(path) or (
-            b"",
-            0,
-            0,
-        )  # what is no whole key may be one that is being written
+        # What is no whole key may be one that is being written.
+        _, reader, started = _read(path) or (b"", 0, 0)
         if _is_litter(path, reader, started):
             _remove(path)
 
