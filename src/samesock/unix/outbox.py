@@ -35,11 +35,11 @@ LAST_QUESTION = 5.0
 LOOK_SECONDS = 0.25
 """How often a sender that waits looks whether the receiver lives."""
 _MOST_ANSWERS = 256
+_ROOM_SECONDS = 0.001
+"""How often the kernel is asked again that had no room. A wait would not do: where it lacks memory (ENOBUFS), the
+socket is writable all the same."""
 _NOBODY_THERE = {errno.ECONNREFUSED, errno.ECONNRESET, 10052, 10054, 10061}
-_SHORT_OF_MEMORY = {errno.ENOBUFS, errno.ENOMEM, 10055}
-_NO_ROOM = {errno.EAGAIN, errno.EWOULDBLOCK, 10035, *_SHORT_OF_MEMORY}
-_PAUSE_SECONDS = 0.001
-"""Between tries where the kernel is short of memory: of that no wait for the socket to be writable tells."""
+_NO_ROOM = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM, 10035, 10055}
 
 
 class Full(Exception):
@@ -229,14 +229,10 @@ class Outbox:
                 if failure.errno not in _NO_ROOM:
                     code = getattr(failure, "winerror", None)
                     raise failure if code is None else error(code, "sending a Unix datagram") from None
-                is_short = failure.errno in _SHORT_OF_MEMORY
             rest = LOOK_SECONDS if deadline is None else deadline - time.monotonic()
             if rest <= 0:
                 raise Full
-            if is_short:
-                time.sleep(min(rest, _PAUSE_SECONDS))
-            else:
-                system.wait([], [calls.fileno(self.socket)], min(rest, 0.01))
+            time.sleep(min(rest, _ROOM_SECONDS))
 
     def _read_answers(self, wanted: _Window) -> None:
         """Take in what has come. Whoever writes nonsense to this port costs a look at it, and no more."""
