@@ -274,6 +274,32 @@ def test_a_listener_that_is_not_left_does_not_wait_again(made: Made, monkeypatch
         del _waking.readers[another]
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_mode_waits_for_duplicates_that_end_too(made: Made, ends: bool) -> None:
+    """It stays likewise for a duplicate whose call is to end, and is set for one whose call goes on."""
+    listener = made.listener()
+    duplicate = made.stack.enter_context(listener.dup())
+    if ends:
+        _waking.ended[duplicate] = "EINVAL"
+    calls.twin(listener).detach()
+    another = threading.get_ident() + 1
+    _waking.readers[another] = duplicate
+    try:
+        ending._let_block(listener)
+    finally:
+        del _waking.readers[another]
+    thread = threading.Timer(0.2, lambda: stdlib.create_connection(listener.getsockname()).close())
+    thread.start()
+    try:
+        if ends:
+            with pytest.raises(BlockingIOError):
+                calls.accept(duplicate)
+        else:
+            _socket.close(calls.accept(duplicate)[0])
+    finally:
+        thread.join()
+
+
 def test_shutdown_ends_an_accept_that_c_makes_again(made: Made, c_calls_again: Callable[[], None]) -> None:
     """A listener's shutdown ends a blocked accept with EINVAL."""
     listener = made.listener()

@@ -124,6 +124,26 @@ def test_without_room_in_time_nothing_is_under_way(
         send(box, receiver, timeout=0.0)
 
 
+@pytest.mark.parametrize(
+    "full", [OSError(errno.ENOBUFS, ""), OSError(errno.ENOMEM, ""), windows_error(10055, 10055)]
+)
+def test_room_that_no_wait_tells_of_is_not_asked_for_without_a_pause(
+    box: Outbox, receiver: rendezvous.Record, monkeypatch: pytest.MonkeyPatch, full: OSError
+) -> None:
+    """A kernel that is short of memory goes on to call the socket writable: the sender tries again after a while, and
+    does not take the processor meanwhile."""
+    tries: list[bytes] = []
+
+    def sendto(sock: Any, data: bytes, address: Any) -> int:
+        tries.append(data)
+        raise full
+
+    monkeypatch.setattr(calls, "sendto", sendto)
+    with pytest.raises(Full):
+        send(box, receiver, timeout=0.1)
+    assert len(tries) <= 102
+
+
 def test_another_error_is_posixs(box: Outbox, receiver: rendezvous.Record, answers: Answers) -> None:
     """Whatever else Winsock says leaves with POSIX's errno and Winsock's code, and says what was tried."""
     answers([windows_error(10013)])

@@ -60,10 +60,11 @@ def _strike(sock: Any, tries: int) -> None:
 def _let_block(sock: Any) -> None:
     """Set the mode that belongs to the socket's time-out, since duplicates have it, too.
 
-    Not while a thread is still in a call: on a busy machine it may not have run since it was struck, and C would make
-    the call again. Duplicates' calls then wait for themselves (`blocking`).
+    Not while a thread is still in a call that is to end, of a duplicate or not: on a busy machine it may not have run
+    since it was struck, and C would make the call again. Other duplicates' calls wait for themselves (`blocking`).
     """
-    if calls.fileno(sock) >= 0 and not _waking.others_in(sock):
+    is_left = not any(one in _waking.ended and _waking.others_in(one) for one in list(with_duplicates(sock)))
+    if is_left and calls.fileno(sock) >= 0:
         calls.settimeout(sock, calls.gettimeout(sock))
 
 
