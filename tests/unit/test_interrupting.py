@@ -37,7 +37,7 @@ class Watched:
         patch.setattr(kernel32_waits, "GetLastError", lambda: INVALID_HANDLE)
         patch.setattr(interrupting, "_SETTLE_SECONDS", 0)
         patch.setattr(interrupting, "time", SimpleNamespace(monotonic=time.monotonic, sleep=self._rest))
-        patch.setattr(threading, "excepthook", lambda told: self.told.append(told.exc_value))
+        self.hook: Callable[[Any], None] = lambda told: self.told.append(told.exc_value)
         for name in ("_end_call", "_end_write"):
             patch.setattr(interrupting.Interrupter, name, lambda _: None)
 
@@ -66,6 +66,9 @@ class Watched:
 
     def run(self, presses: int) -> None:
         self.presses = presses
+        self.patch.setattr(
+            threading, "excepthook", self.hook
+        )  # here: old pytests put their own in for each phase
         with pytest.raises(Ended):
             self.interrupter._watch(EVENT)
 
@@ -121,7 +124,7 @@ def test_a_hook_that_fails(
     def hook(_: object) -> None:
         raise failure
 
-    watched.patch.setattr(threading, "excepthook", hook)
+    watched.hook = hook
     made = watched.fails("_end_call", times=1)
     watched.run(presses=2)
     assert len(made) == 3
@@ -130,11 +133,10 @@ def test_a_hook_that_fails(
     assert "the hook" in printed
 
 
-def test_the_hook_is_told_of_no_thread_object(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hook_is_told_of_no_thread_object(watched: Watched) -> None:
     """The thread is none of `threading`'s, so that the hook gets `None` for it, as its documentation provides."""
     threads: list[Any] = []
-    keep: Callable[[Any], None] = lambda told: threads.append(told.thread)  # noqa: E731
-    monkeypatch.setattr(threading, "excepthook", keep)
+    watched.hook = lambda told: threads.append(told.thread)
     watched.fails("_end_call", times=1)
     watched.run(presses=1)
     assert threads == [None]

@@ -60,7 +60,7 @@ class Passage:
     """What one end of a connection knows of the frames that it sends and gets."""
 
     def __init__(self, keys: ConnectionKeys | PublishedKeys) -> None:
-        self.keys = keys
+        self.keys: ConnectionKeys | PublishedKeys = keys
         self.other = OtherEnd()
         self._receiving = Turn()
         self._sending = Turn()

@@ -55,7 +55,7 @@ class ConnectionKeys:
     MARKED_SECONDS = 5.0
     """How long bytes are held back that begin with a whole marker: it is a secret, so this is a frame under way."""
 
-    published = False
+    published: bool = False
 
     def __init__(self, seed: bytes, side: int) -> None:
         self._outgoing = frames.keys(seed, side)
@@ -89,7 +89,7 @@ class PublishedKeys:
     MARKED_SECONDS = 0.5
     """The same for a marker that anybody can write."""
 
-    published = True
+    published: bool = True
 
     def __init__(self) -> None:
         self._own: tuple[frames.Keys, bytes] | None = None
