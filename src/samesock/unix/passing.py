@@ -61,7 +61,7 @@ class Passage:
 
     def __init__(self, keys: ConnectionKeys | PublishedKeys) -> None:
         self.keys: ConnectionKeys | PublishedKeys = keys
-        self.other = OtherEnd()
+        self.other: OtherEnd = OtherEnd()
         self._receiving = Turn()
         self._sending = Turn()
         self._counter = 0
