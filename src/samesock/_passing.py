@@ -25,6 +25,7 @@ SCM_RIGHTS = int(getattr(_socket, "SCM_RIGHTS", 1))
 
 _CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 _SOL_SOCKET = int(_socket.SOL_SOCKET)
+_Socket = _socket.socket
 _recvmsg: Any = getattr(_socket.socket, "recvmsg", None)
 _cmsg_len: Any = getattr(_socket, "CMSG_LEN", None)
 _MOST = 253
@@ -68,8 +69,7 @@ def send_fds(
     """
     if fds.__class__ is not list:
         fds = _listed(fds)
-    end = _end_of(sock) if _ends else None
-    if end is not None:
+    if _ends and (end := _end_of(sock)) is not None:
         from samesock.unix.dispatch import send_message
 
         things = [_checked(fd) for fd in fds]
@@ -100,25 +100,19 @@ def recv_fds(sock: socket, bufsize: int, maxfds: int, flags: int = 0) -> tuple[b
 
     References: POSIX `recvmsg`, `SCM_RIGHTS`.
     """
-    if maxfds.__class__ is not int or not 0 <= maxfds <= _GREATEST_MAXFDS:
-        maxfds = operator.index(maxfds)
-        if not 0 <= maxfds <= _GREATEST_MAXFDS:
-            raise OverflowError("CMSG_LEN() argument out of range")
-    if flags.__class__ is not int:
-        flags = operator.index(flags)
-    end = _end_of(sock) if _ends else None
-    if end is not None:
+    if _ends and (end := _end_of(sock)) is not None:
         from samesock.unix.dispatch import receive_message, sender_of
 
+        maxfds, flags = _count(maxfds), operator.index(flags)
         data, descriptors, told = receive_message(sock, end, bufsize, maxfds, flags)
         return data, descriptors, told, sender_of(sock, end)
     if _recvmsg is None:  # no Unix socket, and so no descriptors, where the interpreter has no recvmsg itself
-        data, _, told, address = sock.recvmsg(bufsize, 0, flags)  # type: ignore[attr-defined,unused-ignore]
+        _count(maxfds)
+        data, _, told, address = sock.recvmsg(bufsize, 0, operator.index(flags))  # type: ignore[attr-defined,unused-ignore]
         return data, [], told, address
     # Without the flag that makes them close-on-exec there may be others that are not closed when there is no room.
-    room = maxfds if _CLOSE_ON_EXEC else max(maxfds, _MOST)
-    length = _cmsg_len(room * _INT_SIZE)
-    if isinstance(sock, _socket.socket):
+    length = _cmsg_len((maxfds if _CLOSE_ON_EXEC else max(_count(maxfds), _MOST)) * _INT_SIZE)
+    if isinstance(sock, _Socket):
         data, ancillary, told, address = _recvmsg(sock, bufsize, length, flags | _CLOSE_ON_EXEC)
     else:  # something that stands before a socket
         data, ancillary, told, address = sock.recvmsg(bufsize, length, flags | _CLOSE_ON_EXEC)
@@ -137,6 +131,14 @@ def _end_of(sock: Any) -> Any:
         return _ends.get(ref(sock))
     except TypeError:
         return None
+
+
+def _count(maxfds: Any) -> int:
+    """How many descriptors are asked for, refused as C's CMSG_LEN refuses."""
+    count = operator.index(maxfds)
+    if not 0 <= count <= _GREATEST_MAXFDS:
+        raise OverflowError("CMSG_LEN() argument out of range")
+    return count
 
 
 def _listed(fds: Any) -> list[Any]:
