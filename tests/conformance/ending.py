@@ -12,6 +12,8 @@ from typing import Any
 SECONDS = 20
 """How long anything may take on a machine that is busy with something else."""
 
+_PRESS_AGAIN = 5.0
+
 MUCH = b"x" * (64 << 20)
 """More than any buffer takes while nobody reads."""
 
@@ -26,20 +28,32 @@ def press_ctrl_c() -> None:
 
 
 @contextlib.contextmanager
-def pressed_after(seconds: float, action: Callable[[], object] = press_ctrl_c) -> Iterator[list[float]]:
-    """Do it from another thread after that time; the list then holds the moment."""
+def pressed_after(
+    seconds: float, action: Callable[[], object] = press_ctrl_c, *, until_heard: bool = False
+) -> Iterator[list[float]]:
+    """Do it from another thread after that time; the list then holds the moment.
+
+    POSIX's C looks for signals before its call of the system: one that comes in between ends nothing. `until_heard`
+    is for a call that Ctrl+C ends: there it is pressed again after a while, and the list has that moment, too.
+    """
     moments: list[float] = []
+    done = threading.Event()
+    again = until_heard and hasattr(signal, "pthread_kill")
 
     def run() -> None:
         time.sleep(seconds)
         moments.append(time.monotonic())
         action()
+        while again and not done.wait(_PRESS_AGAIN):
+            moments.append(time.monotonic())
+            action()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield moments
     finally:
+        done.set()
         thread.join(SECONDS)
 
 
