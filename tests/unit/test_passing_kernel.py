@@ -29,15 +29,6 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[samesock.socket, sam
         yield one, other
 
 
-@pytest.fixture
-def pipe() -> Iterator[list[int]]:
-    """A pipe, of which the test may close what it takes out of the list."""
-    both = list(os.pipe())
-    yield both
-    for number in both:
-        os.close(number)
-
-
 def test_room_is_made_for_all_and_the_rest_closed(pair, pipe):
     """No descriptor is left open because there was no room to tell of it: all are received, the extra ones closed."""
     one, other = pair

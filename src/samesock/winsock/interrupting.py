@@ -160,9 +160,10 @@ class Interrupter:
         """Cut a small send that is still blocked after a while; its frame lets the exception of Ctrl+C out.
 
         One that began just after Ctrl+C was dealt with looks the same. It is cut only if it blocks so long, and then
-        raises ECONNABORTED: nothing is sent twice. Wine waits for a send where nothing that is queued runs, so that
-        `CancelIoEx` is what ends it there: other threads' reads of the socket are made again, and where others send on
-        it, too, it goes on until they are done.
+        raises ECONNABORTED: nothing is sent twice (where Winsock says WSAEINTR instead, C itself sends again what was
+        cut: docs/decisions/0011). Wine waits for a send where nothing that is queued runs, so that `CancelIoEx` is what
+        ends it there: other threads' reads of the socket are made again, and where others send on it, too, it goes on
+        until they are done.
         """
         token = self.writing
         end = time.monotonic() + _WRITE_SECONDS
