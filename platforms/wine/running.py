@@ -24,12 +24,12 @@ from typing import BinaryIO, NamedTuple, Protocol
 TIMED_OUT = 124  # As timeout(1) has it.
 FAILED = 125  # The same: not the program failed, but what it runs on.
 INTERRUPTED = 130
-KEPT = 4096  # How much of stderr is looked at together: a message may come in two pieces.
+KEPT = 4096  # How much of the output is looked at together: a message may come in two pieces.
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a program is ended before its own end: seconds in all, seconds without output, words on stderr."""
+    """When a program is ended before its own end: seconds in all, seconds without output, words that it prints."""
 
     timeout: float | None = None
     silence: float | None = None
@@ -61,6 +61,20 @@ class Sink(Protocol):
     def flush(self) -> object: ...
 
 
+class Descriptor:
+    """A descriptor as a sink; a terminal takes less than it is given when it is full."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def write(self, data: bytes, /) -> None:
+        while data:
+            data = data[os.write(self._number, data) :]
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
 class Moved(enum.Enum):
     """What one look at the descriptors gave."""
 
@@ -84,9 +98,9 @@ class LineEnds:
 
 
 class Watched:
-    """A program's stderr on its way, and the words by which it has said that what the program runs on is gone."""
+    """A program's output on its way, and the words by which it has said that what the program runs on is gone."""
 
-    def __init__(self, target: BinaryIO, fatal: re.Pattern[bytes] | None) -> None:
+    def __init__(self, target: Sink, fatal: re.Pattern[bytes] | None) -> None:
         self._target = target
         self._fatal = fatal
         self._tail = b""
@@ -158,14 +172,18 @@ def run_on_terminal(program: Program, limits: Limits, rows: int = 24, columns: i
     )
     os.close(theirs)
     sources = [ours, 0]
+    watched = Watched(Descriptor(1), limits.fatal)
     try:
-        return _until_ended(process, limits, lambda seconds: _relay(sources, ours, seconds))
+        return _until_ended(
+            process, limits, lambda seconds: _relay(sources, ours, watched, seconds), lambda: watched.said
+        )
     finally:
         os.close(ours)
 
 
-def _relay(sources: list[int], terminal: int, seconds: float) -> Moved:
-    """Move what has come within the time, both ways."""
+def _relay(sources: list[int], terminal: int, shown: Sink, seconds: float) -> Moved:
+    """Move what has come within the time, both ways: what the terminal shows, and what is typed there."""
+    typed = Descriptor(terminal)
     ready = select.select(sources, [], [], seconds)[0]
     for descriptor in ready:
         try:
@@ -175,25 +193,19 @@ def _relay(sources: list[int], terminal: int, seconds: float) -> Moved:
         if descriptor == terminal:
             if not data:
                 return Moved.CLOSED
-            _write_all(1, data)
+            shown.write(data)
         elif data:
-            _write_all(terminal, data)
+            typed.write(data)
         else:
             sources.remove(descriptor)
     return Moved.SOME if ready else Moved.NOTHING
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    """A terminal takes less than it is given when it is full."""
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def _until_ended(
     process: subprocess.Popen[bytes],
     limits: Limits,
     move: Callable[[float], Moved],
-    lost: Callable[[], str] = str,
+    lost: Callable[[], str],
 ) -> Ending:
     """Move data until the program ends, a limit is reached, or Ctrl+C comes."""
     begun = heard = time.monotonic()

@@ -120,10 +120,14 @@ def measure(part: str) -> list[dict[str, Any]]:
     """One part's figures; runs in the Python that the part is about."""
     rows = PARTS[part]
     results: dict[tuple[str, str], list[list[float]]] = {}
-    for _ in range(measuring.count(SITTINGS[part])):
+    for sitting in range(measuring.count(SITTINGS[part])):
         for way in dict.fromkeys(row.way for row in rows):
             maker, burst, length, more, _ = WAYS[way]
-            names = dict.fromkeys(lane for row in rows if row.way == way for lane in (row.theirs, row.ours))
+            names = list(
+                dict.fromkeys(lane for row in rows if row.way == way for lane in (row.theirs, row.ours))
+            )
+            if sitting % 2:  # Where a lane stands among the processes that were started is to favour none.
+                names.reverse()
             with contextlib.ExitStack() as stack:
                 bursts = {}
                 for name in names:

@@ -357,11 +357,8 @@ def test_line_ends_are_turned_wherever_the_bytes_are_cut() -> None:
         ).replace(b"\r\n", b"\n")
 
 
-# faulthandler's watchdog is a thread, and from 3.15 on fork counts it.
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_terminal_is_one() -> None:
-    """With --pty the program has a terminal on all three, and what it says comes through."""
-    code = "import os; print([os.isatty(n) for n in (0, 1, 2)], os.get_terminal_size().columns)"
+def on_a_terminal(code: str) -> tuple[int, bytes]:
+    """Run this Python on the launcher's pseudo-terminal: its exit code, and what the terminal showed."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # The relay writes to descriptor 1 and reads 0: give it ours.
@@ -369,13 +366,33 @@ def test_a_terminal_is_one() -> None:
             os.dup2(write, 1)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             program = running.Program([sys.executable, "-c", code], Path.cwd(), dict(os.environ), ())
-            os._exit(running.run_on_terminal(program, running.Limits(20.0)).code)
+            limits = running.Limits(timeout=40.0, fatal=wines.SERVER_IS_LOST)
+            os._exit(running.run_on_terminal(program, limits).code)
         finally:
             os._exit(99)
     os.close(write)
     with open(read, "rb") as output:
-        assert b"[True, True, True] 80" in output.read()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        shown = output.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
+
+
+# faulthandler's watchdog is a thread, and from 3.15 on fork counts it.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_terminal_is_one() -> None:
+    """With --pty the program has a terminal on all three, and what it says comes through."""
+    code = "import os; print([os.isatty(n) for n in (0, 1, 2)], os.get_terminal_size().columns)"
+    status, shown = on_a_terminal(code)
+    assert status == 0
+    assert b"[True, True, True] 80" in shown
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_lost_server_ends_the_run_on_a_terminal() -> None:
+    """There the server's last words come with the rest of what is shown, and end the run with 125 all the same."""
+    words = "wineserver64: server/fd.c:1629: set_fd_events: Assertion `poll_users[user] == fd' failed."
+    status, shown = on_a_terminal(f"import time; print({words!r}, flush=True); time.sleep(60)")
+    assert status == running.FAILED
+    assert words.encode() in shown
 
 
 # What is fetched from where.
