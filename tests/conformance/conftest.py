@@ -71,6 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "witness: the standard library, judged to see that the checks are right"
     )
     config.addinivalue_line(
+        "markers", "stand_in: over what stands in for Winsock: run on the oldest and the newest Python"
+    )
+    config.addinivalue_line(
         "markers", "names(*wanted): absent where the implementation has not got the names"
     )
     path = score_file(config)
@@ -119,6 +122,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.witness)
         if found.name == "winsock-native":  # libc's calls
             item.add_marker(pytest.mark.any_python)
+        if found.name.startswith("winsock"):
+            item.add_marker(pytest.mark.stand_in)
         area, check, variant = check_of(item, found.name)
         declared = declared_deviations(found.name)
         entry = declared.get(f"{area}/{variant}") or declared.get(f"{area}/{check}")
