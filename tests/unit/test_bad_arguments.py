@@ -35,6 +35,9 @@ if sys.platform == "linux":
 NO_BYTES = "a bytes-like object is required, not"
 NO_INT = "cannot be interpreted as an integer"
 TOO_GREAT = "signed integer is greater than maximum"
+# CPython 3.15 has other words for two of them, and samesock's own methods keep to the older ones.
+NO_OPTION = (NO_BYTES, "socket option should be int, bytes-like object or None")
+TOO_GREAT_TO_SEND = (TOO_GREAT, "too large to convert to C int")
 
 
 class Row(NamedTuple):
@@ -42,8 +45,8 @@ class Row(NamedTuple):
 
     call: str
     kind: type[BaseException]
-    words: str = ""
-    """What the message has in it."""
+    words: str | tuple[str, ...] = ""
+    """What the message has in it; of several one."""
     sockets: tuple[str, ...] = SOCKETS
 
 
@@ -89,7 +92,7 @@ def rows_of_sending() -> Iterator[Row]:
         yield Row(f"s.{name}(memoryview(room)[::2])", BufferError, "C-contiguous")
         for wrong in ("'x'", "1.5"):
             yield Row(f"s.{name}(b'x', {wrong})", TypeError, NO_INT)
-        yield Row(f"s.{name}(b'x', 2**40)", OverflowError, TOO_GREAT)
+        yield Row(f"s.{name}(b'x', 2**40)", OverflowError, TOO_GREAT_TO_SEND)
         for wrong in ("", "b'x', 0, 0", "data=b'x'"):
             yield Row(f"s.{name}({wrong})", TypeError)
     for wrong in ("'text'", "5", "None"):
@@ -193,7 +196,7 @@ def rows_of_options() -> Iterator[Row]:
     option = "net.SOL_SOCKET, net.SO_SNDBUF"
     for name in ("net.SO_SNDBUF", "net.SO_REUSEADDR", "net.SO_LINGER"):
         for wrong in ("'x'", "1.5", "[]"):
-            yield Row(f"s.setsockopt(net.SOL_SOCKET, {name}, {wrong})", TypeError, NO_BYTES)
+            yield Row(f"s.setsockopt(net.SOL_SOCKET, {name}, {wrong})", TypeError, NO_OPTION)
     yield Row(f"s.setsockopt({option}, None, 'x')", TypeError)
     for wrong in ("", "1", "1, 2", f"{option}, 1, 2, 3"):
         yield Row(f"s.setsockopt({wrong})", TypeError)
@@ -331,7 +334,10 @@ def test_what_is_said_of_a_wrong_argument(net: Any, name: str, mode: float | Non
             try:
                 outcome = f"gave {eval(row.call, vars(made))!r}"
             except row.kind as error:
-                if row.words in str(error):
+                if any(
+                    words in str(error)
+                    for words in ([row.words] if isinstance(row.words, str) else row.words)
+                ):
                     continue
                 outcome = f"{type(error).__name__}: {error}"
             except Exception as error:  # noqa: BLE001  (whatever else it is, is the finding)
