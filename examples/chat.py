@@ -10,6 +10,7 @@ Who may join is who may open the socket's file.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import samesock as socket
@@ -76,6 +77,12 @@ class Room:
             if taken < len(line):
                 self.dismiss(guest)
 
+    def close(self) -> None:
+        """Let all go at once, without a word about each."""
+        for guest in self.heard:
+            guest.close()
+        self.selector.close()
+
     def dismiss(self, guest: socket.socket) -> None:
         if self.heard.pop(guest, None) is not None:
             self.selector.unregister(guest)
@@ -92,8 +99,11 @@ def serve(path: str) -> None:
             listener.listen()
             print(f"listening on {path}", flush=True)
             room = Room(listener)
-            while True:
-                room.serve_once()
+            try:
+                while True:
+                    room.serve_once()
+            finally:
+                room.close()
         finally:
             os.unlink(path)
 
@@ -122,7 +132,15 @@ def join(path: str, name: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # A service manager's stop is a Ctrl+C.
     try:
-        {"serve": serve, "join": join}[sys.argv[1]](*sys.argv[2:])
+        if len(sys.argv) == 3 and sys.argv[1] == "serve":
+            serve(sys.argv[2])
+        elif len(sys.argv) == 4 and sys.argv[1] == "join":
+            join(*sys.argv[2:])
+        else:
+            sys.exit(__doc__)
     except KeyboardInterrupt:
         pass
+    except OSError as error:  # Its message says what was tried, on what.
+        sys.exit(f"chat: {error}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 
@@ -69,9 +70,8 @@ class StatusPage:
             method, target, version = "", "", "HTTP/1.0"
         length = headers.get("content-length", "0")
         whole = length.isdecimal() and int(length) <= HEAD_LIMIT and "transfer-encoding" not in headers
-        if (
-            whole
-        ):  # Nobody wants it, but closing with it unread would reset the connection, and lose our answer.
+        if whole:
+            # Nobody wants it, but closing with it unread would reset the connection, and lose our answer.
             await asyncio.wait_for(reader.readexactly(int(length)), HEAD_SECONDS)
         if not method or not version.startswith("HTTP/1."):
             status, told = 400, {"error": "no HTTP/1 request"}
@@ -98,7 +98,12 @@ async def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # A service manager's stop is a Ctrl+C.
     try:
         asyncio.run(main(sys.argv[1]))
     except KeyboardInterrupt:
         pass
+    except OSError as error:  # Its message says what was tried, on what.
+        sys.exit(f"http_unix: {error}")

@@ -4,19 +4,26 @@
     python worker_pool.py                   start the pool on descriptor 3, as systemd's socket activation hands it over
 
 The parent accepts and passes each connection to the next worker by `send_fds`; a worker serves it and closes it. A
-connection is passed whole: what the client has already sent arrives in the worker.
+connection is passed whole: what the client has already sent arrives in the worker. A client that says too little, too
+much or nothing loses its connection, and costs its worker no more than SECONDS.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import samesock as socket
 
 WORKERS = 2
+SECONDS = 5.0  # for one client
+LONGEST_LINE = 4096
+START_SECONDS = 60.0  # for a worker to be there
 SD_LISTEN_FDS_START = 3  # sd_listen_fds(3)
 
 
@@ -41,6 +48,7 @@ def pool(listener: socket.socket) -> None:
     with socket.socket(socket.AF_UNIX) as channel:
         channel.bind(channel_path)
         channel.listen(WORKERS)
+        channel.settimeout(START_SECONDS)  # A worker that cannot start must not be waited for for ever.
         processes = [start_worker(number, channel_path) for number in range(WORKERS)]
         workers = [channel.accept()[0] for _ in processes]
         os.unlink(channel_path)
@@ -66,8 +74,22 @@ def work(channel_path: str, number: str) -> None:
             if not message:
                 return
             for descriptor in descriptors:
-                with socket.socket(fileno=descriptor) as connection, connection.makefile("rw") as lines:
-                    lines.write(f"worker {number}: {lines.readline().strip().upper()}\n")
+                # Whatever goes wrong with one client, its time-out too: the next one is served.
+                with socket.socket(fileno=descriptor) as connection, suppress(OSError):
+                    answer(connection, number)
+
+
+def answer(connection: socket.socket, number: str) -> None:
+    """One line in, one line out."""
+    deadline = time.monotonic() + SECONDS
+    line = b""
+    while not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        data = connection.recv(LONGEST_LINE)
+        if not data:
+            return
+        line += data
+    connection.sendall(f"worker {number}: ".encode() + line.strip().upper() + b"\n")
 
 
 def serve(path: str) -> None:
@@ -81,15 +103,18 @@ def serve(path: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # A service manager's stop is a Ctrl+C.
     try:
-        if sys.argv[1:2] == ["work"]:
+        if len(sys.argv) == 4 and sys.argv[1] == "work":
             work(*sys.argv[2:])
-        elif sys.argv[1:2] == ["serve"]:
+        elif len(sys.argv) == 3 and sys.argv[1] == "serve":
             serve(*sys.argv[2:])
-        elif activated := listener_from_environment():
+        elif len(sys.argv) == 1 and (activated := listener_from_environment()):
             with activated:
                 pool(activated)
         else:
             sys.exit(__doc__)
     except KeyboardInterrupt:
         pass
+    except OSError as error:  # Its message says what was tried, on what.
+        sys.exit(f"worker_pool: {error}")

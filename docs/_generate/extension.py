@@ -18,7 +18,6 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.directives.other import TocTree
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
@@ -62,23 +61,6 @@ def parsed(directive: SphinxDirective, text: str) -> list[nodes.Node]:
     lines = StringList(text.splitlines(), source=directive.get_source_info()[0])
     nested_parse_with_titles(directive.state, lines, holder)
     return list(holder.children)
-
-
-class Pages(TocTree):
-    """`{pages}`: a toctree that leaves out pages which this checkout does not have."""
-
-    def run(self) -> list[nodes.Node]:
-        folder = Path(self.env.docname).parent.as_posix()
-        prefix = "" if folder == "." else f"{folder}/"
-        self.content = StringList(
-            [
-                line
-                for line in self.content
-                if (line[1:] if line.startswith("/") else prefix + line) in self.env.found_docs
-            ],
-            source=self.get_source_info()[0],
-        )
-        return super().run()
 
 
 class Reference(SphinxDirective):
@@ -225,7 +207,6 @@ def write_page(app: Sphinx, failure: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Sphinx's entry."""
     app.add_directive("generated", Generated)
-    app.add_directive("pages", Pages)
     app.add_directive("commands", Commands)
     app.add_directive("machine", Machine)
     app.add_directive("pictures", Pictures)

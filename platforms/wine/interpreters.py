@@ -52,7 +52,7 @@ def requirements(pyproject: Path) -> list[str]:
 def grouped(pyproject: Path, names: tuple[str, ...]) -> list[str]:
     """The project's own dependencies and those of its dependency groups, groups inside them resolved."""
     project = _read_toml(pyproject)
-    needed = list(project["project"].get("dependencies", []))
+    needed = list(project.get("project", {}).get("dependencies", []))
     for group in names:
         needed += _group(project.get("dependency-groups", {}), group)
     return needed
@@ -75,7 +75,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
             import tomli as tomllib
         except ImportError:
             raise LauncherError("run the launcher with Python 3.11 or newer, or install tomli") from None
-    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LauncherError(f"{path} is missing: it says which packages the tests need") from None
+    except ValueError as error:
+        raise LauncherError(f"{path}: {error}") from None
     return content
 
 

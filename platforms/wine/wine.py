@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+if importlib.util.find_spec("fcntl") is None:  # On Windows, where samesock.nox brings people here.
+    sys.exit(
+        "wine: this takes Linux for x86-64, with Wine 9 or newer on PATH, or root; here is no system like it"
+    )
 
 from cache import LauncherError, cache_root, make_folder, remove_tree, say, try_lock
 from interpreters import AVAILABLE, interpreter, pythons_folder, requirements

@@ -33,9 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the program; what it raises, SystemExit too, is the interpreter's business as ever."""
     words: list[str] = arguments.words
-    if not words or words[0] in ("-h", "--help"):
+    if not words:
+        print(f"samesock run: no program\nusage: {_USAGE}", file=sys.stderr)
+        return 2
+    if words[0] in ("-h", "--help"):
         print(f"usage: {_USAGE}\n\n{arguments.parser.description}")
-        return 0 if words else 2
+        return 0
     if words[0] in ("-m", "-c") and len(words) == 1:
         print(f"samesock run: {words[0]} needs an argument\nusage: {_USAGE}", file=sys.stderr)
         return 2
@@ -50,11 +53,11 @@ def main(arguments: argparse.Namespace) -> int:
     if words[0] == "-c":
         sys.argv = ["-c", *words[2:]]
         _lead_path("")
-        return _execute(compile(words[1], "<string>", "exec"), _main_module())
+        return _execute_source(words[1], "<string>", _main_module())
     if words[0] == "-":
         sys.argv = words
         _lead_path("")
-        return _execute(compile(sys.stdin.read(), "<stdin>", "exec"), _main_module())
+        return _execute_source(sys.stdin.read(), "<stdin>", _main_module())
     return _run_script(words[0], words)
 
 
@@ -131,9 +134,9 @@ def _main_module(**names: Any) -> ModuleType:
     return module
 
 
-def _execute_source(source: bytes, path: str, module: ModuleType) -> int:
+def _execute_source(source: bytes | str, path: str, module: ModuleType) -> int:
     with _Hidden():
-        code = compile(source, path, "exec")
+        code = compile(source, path, "exec", dont_inherit=True)  # Our own __future__ is not the program's.
     return _execute(code, module)
 
 

@@ -2,7 +2,7 @@
 
 The functions are anyio's own, which on Windows raise for want of `socket.AF_UNIX`; what they give are anyio's
 `SocketStream` and `SocketListener`, so that whatever takes those (`TLSStream`, `MultiListener`, a framework) takes
-these. Importing this module needs anyio 4.7 or newer. What must never be put here: how a loop waits, which is anyio's.
+these. Importing this module needs anyio 4.10 or newer. What must never be put here: how a loop waits, which is anyio's.
 
 Portability:
     Linux, macOS, FreeBSD: native. Windows: native or emulated, as `sock.transport` says.
@@ -24,8 +24,10 @@ from samesock._family import AF_UNIX
 from samesock._server_path import bound
 from samesock._socket import socket
 
-if not hasattr(anyio, "wait_readable"):
-    raise ImportError("samesock.anyio needs anyio 4.7 or newer: pip install 'samesock[anyio]'")
+if not hasattr(
+    anyio, "notify_closing"
+):  # Without it a task that waits for a stream never hears that it is closed.
+    raise ImportError("samesock.anyio needs anyio 4.10 or newer: pip install 'samesock[anyio]'")
 
 __all__ = ["connect_unix", "create_unix_listener"]
 
@@ -118,8 +120,7 @@ class _Owner:
         """Close the socket; a task that waits for it gets `ClosedResourceError`."""
         if not self._closed:
             self._closed = True
-            if hasattr(anyio, "notify_closing"):
-                anyio.notify_closing(self._sock)
+            anyio.notify_closing(self._sock)
             self._sock.close()
         await anyio.lowlevel.checkpoint()
 

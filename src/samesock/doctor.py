@@ -2,7 +2,8 @@
 
 This module runs the trials and judges them; the table and the JSON are `_doctor_report`'s. It exits 0 when everything
 is as it should be, 1 when a trial failed, when `features()` and a trial contradict each other, or when machine and
-file disagree, 2 for a command line that makes no sense. What must never be put here: one feature's trial.
+file disagree, 2 for a command line that makes no sense or an output that cannot be written, 130 after Ctrl+C. What must
+never be put here: one feature's trial.
 
 Where `SAMESOCK_UNIX=emulated` forces the emulation, the features of Unix sockets are compared with what the emulation
 gives, which is the same everywhere (`Feature.forced`), and the others with the platform's file. Where
@@ -90,9 +91,14 @@ def _feature(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}") from None
     if not 0 < value < 86400:
-        raise argparse.ArgumentTypeError(f"not a time for one trial: {text}")
+        raise argparse.ArgumentTypeError(
+            f"a time for one trial is more than 0 and less than 86400 seconds: {text}"
+        )
     return value
 
 
@@ -105,6 +111,22 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"samesock doctor: {error}", file=sys.stderr)
         return 2
     names = [name for name in TRIALS if not arguments.feature or name in arguments.feature]
+    try:
+        return _run(names, arguments, file, missing, forced)
+    except OSError as error:  # The output's; a trial's is a line of the report.
+        print(f"samesock doctor: the report cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(
+    names: list[str],
+    arguments: argparse.Namespace,
+    file: PlatformFile | None,
+    missing: str,
+    forced: str | None,
+) -> int:
     show = _doctor_report.json_output if arguments.json else _doctor_report.table_output
     with _doctor_report.progress(quiet=arguments.json) as tell:
         outcomes = []
@@ -118,6 +140,7 @@ def main(arguments: argparse.Namespace) -> int:
     ]
     report = _doctor_report.Report(_platform_file.this_platform(), forced, file, missing, failure, rows)
     show(report)
+    sys.stdout.flush()
     return 0 if report.ok else 1
 
 

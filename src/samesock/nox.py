@@ -37,13 +37,17 @@ def sessions(
     win_amd64 wheel. After `timeout` seconds such a session is ended, and fails; whatever it started ends with it.
 
     Call it as often as there are different commands; names must differ, as nox says. `ValueError` for a project that
-    asks for nothing.
+    asks for nothing, `TypeError` for a string where a list belongs.
 
     Portability:
         Linux: native.
         Windows, macOS, FreeBSD: native for `pythons` and `emulated`; a `wine` session fails there with a line that
         says what it takes.
     """
+    lists = {"pythons": pythons, "emulated": emulated, "wine": wine, "install": install, "command": command}
+    for name, given in lists.items():
+        if isinstance(given, str):
+            raise TypeError(f"{name} is a list of strings: {name}=[{given!r}], not {name}={given!r}")
     wanted = [(list(pythons), _tests), (list(emulated), _emulated)]
     versions_under_wine = list(wine)
     if not versions_under_wine and not any(versions for versions, _ in wanted):

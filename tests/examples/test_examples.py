@@ -71,6 +71,32 @@ def connected(path: str) -> socket.socket:
             time.sleep(0.05)
 
 
+@pytest.mark.parametrize("name", ["chat", "http_unix", "supervisor", "worker_pool"])
+def test_usage(name: str) -> None:
+    """A command line that makes no sense is answered by the example's head, which says what does."""
+    line = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *["--what"] * 4]
+    words = line[:-4] if name == "supervisor" else line  # whose programs may have any names
+    done = subprocess.run(
+        words, env=environment(), capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    assert done.returncode == 1
+    assert f"python {name}.py" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.needs("unix-stream")
+def test_a_path_that_is_taken(path: str) -> None:
+    """It is named in one line, and what is there stays."""
+    Path(path).write_text("mine")
+    line = [sys.executable, "-W", "error", str(EXAMPLES / "chat.py"), "serve", path]
+    done = subprocess.run(
+        line, env=environment(), capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("chat: ")
+    assert Path(path).read_text() == "mine"
+
+
 @pytest.mark.needs("unix-stream")
 def test_chat(path: str) -> None:
     """What one guest says all hear, in whole lines; one that leaves is missed, and a slow one is let go."""
@@ -125,6 +151,19 @@ def test_worker_pool(path: str) -> None:
     assert workers[0] == workers[2] != workers[1]
 
 
+@pytest.mark.needs("unix-stream", "passing")
+def test_a_client_that_leaves_costs_the_pool_no_worker(path: str) -> None:
+    """Whoever goes without its answer, or without a whole line, has only itself harmed."""
+    with running("worker_pool.py", "serve", path) as pool:
+        assert line_of(pool) == "ready"
+        for said in (b"one\n", b"two\n", b"half", b""):
+            with connected(path) as client:
+                client.sendall(said)
+        workers, words = zip(*(ask(path, word).split(": ") for word in ("three", "four")), strict=True)
+    assert set(workers) == {"worker 0", "worker 1"}
+    assert words == ("THREE\n", "FOUR\n")
+
+
 @pytest.mark.needs("unix-stream", "passing", "inherit")
 def test_worker_pool_by_activation(path: str) -> None:
     """A listening socket that somebody else has made arrives as descriptor 3, as sd_listen_fds says."""
@@ -161,10 +200,13 @@ def test_supervisor(path: str, tmp_path: Path) -> None:
             client.sendall(b"list\n")
             rows = [answers.readline().split() for _ in range(2)]
             assert [(row[0], row[-1]) for row in rows] == [("0", "4"), ("1", "1")]
-            client.sendall(b"stop 1\n")
+            client.sendall(b"stop\nstop 9\n\xff\nqu")
+            assert all(answers.readline().startswith("not an order; ") for _ in range(3))
+            client.sendall(b"it is not\nstop 1\nstop 1\n")
+            assert answers.readline().startswith("not an order; ")
             assert line_of(supervisor).startswith("[1] ended with ")
             client.sendall(b"quit\n")
-        assert supervisor.wait(SECONDS) == 0
+            assert supervisor.wait(SECONDS) == 0  # though somebody still listens
     assert not os.path.lexists(path)
 
 

@@ -74,6 +74,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "deep" / "script.py").write_text(PROBE)
     (tmp_path / "fails.py").write_text("def f():\n    raise ValueError('on purpose')\n\n\nf()\n")
     (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "annotated.py").write_text("def f(a: int): ...\nprint(f.__annotations__)\n")
     (tmp_path / "imports.py").write_text("import fails\n")
     (tmp_path / "leaves.py").write_text("import sys\nsys.exit(int(sys.argv[1]))\n")
     return tmp_path
@@ -101,6 +102,8 @@ def folder(tmp_path: Path) -> Path:
         ["-m", "no_such_module.part"],
         ["no_such_script.py"],
         ["-c", "import atexit; atexit.register(print, 'bye')"],
+        ["-c", "print("],
+        ["annotated.py"],
     ],
     ids=lambda words: " ".join(words).split("\n")[0] or "-c",
 )
@@ -168,8 +171,9 @@ def test_spawned_processes_find_them_too(folder: Path) -> None:
 def test_wrong_use(folder: Path, words: list[str]) -> None:
     """What is no program is exit code 2 and a usage line."""
     found = python("-m", "samesock", "run", *words, cwd=folder)
-    assert found.code == 2
-    assert "usage: samesock run" in found.out + found.err
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith("samesock run: ")
+    assert "usage: samesock run" in found.err
 
 
 def test_help(folder: Path) -> None:

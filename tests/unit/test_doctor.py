@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import re
@@ -149,6 +150,46 @@ def test_disagreement_names_the_line_and_exits_1(
     out = capsys.readouterr().out
     assert f"{line}: nobody has it" in out
     assert "compared with plan9.toml: 2, not all as it says" in out
+
+
+@pytest.mark.parametrize("text", ["x", "nan", "0", "-1", "1e9"])
+def test_a_deadline_is_a_number_of_seconds(
+    text: str, made_up: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any other is refused in words that a person understands; exit 2."""
+    with pytest.raises(SystemExit) as ended:
+        run_doctor("--deadline", text)
+    assert ended.value.code == 2
+    assert re.search("--deadline: (not a number of seconds|a time for one trial)", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["table", "json"])
+def test_an_output_that_takes_nothing(
+    words: tuple[str, ...],
+    made_up: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A report that cannot be written is one line on the other stream, and exit 2."""
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert run_doctor(*words) == 2
+    said = capsys.readouterr().err
+    assert said == "samesock doctor: the report cannot be written: No space left on device\n"
+
+
+def test_ctrl_c_ends_it(made_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a traceback, and with a shell's exit code for it."""
+
+    def interrupted(*_: object) -> Outcome:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "run", interrupted)
+    assert run_doctor() == 130
 
 
 @pytest.mark.parametrize(

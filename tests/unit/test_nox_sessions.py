@@ -86,3 +86,12 @@ def test_asking_for_nothing_is_an_error(defined: Any) -> None:
     with pytest.raises(ValueError, match="no session"):
         module.sessions()
     assert sessions == {}
+
+
+@pytest.mark.parametrize("name", ["pythons", "emulated", "wine", "install", "command"])
+def test_a_string_is_no_list(name: str, defined: Any) -> None:
+    """A session for each letter of a version is what nobody wants: the error shows what to write."""
+    module, sessions = defined
+    with pytest.raises(TypeError, match=rf"{name}=\['3.13'\], not {name}='3.13'"):
+        module.sessions(**{"pythons": ["3.13"], name: "3.13"})
+    assert not sessions

@@ -19,21 +19,23 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_runs(tmp_path):
-    """The README's example, run as a program, prints what it promises."""
+    """The README's example, run as a program, prints what it promises, and leaves neither a socket nor a file."""
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     place = f'"readme-{os.getpid()}"'
     assert '"greeter"' in program
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     done = subprocess.run(
-        [sys.executable, "-c", program.replace('"greeter"', place)],
+        [sys.executable, "-W", "error", "-c", program.replace('"greeter"', place)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    Path(samesock.unix_path(place.strip('"'))).unlink(missing_ok=True)
-    assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+    path = Path(samesock.unix_path(place.strip('"')))
+    left = os.path.lexists(path)
+    path.unlink(missing_ok=True)
+    assert (done.returncode, done.stdout, done.stderr, left) == (0, "hello\n", "", False)
 
 
 def test_ci_runs_the_readmes_command():

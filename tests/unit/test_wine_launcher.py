@@ -9,6 +9,7 @@ import importlib
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -450,6 +451,32 @@ def test_the_requirements_are_the_projects_own(tmp_path: Path) -> None:
         "c",
         *interpreters.WINDOWS_ONLY,
     ]
+
+
+def test_a_project_that_names_no_dependencies(tmp_path: Path) -> None:
+    """Its pyproject.toml may be another tool's alone."""
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\n")
+    assert interpreters.requirements(tmp_path / "pyproject.toml") == [*interpreters.WINDOWS_ONLY]
+
+
+@pytest.mark.parametrize(("text", "said"), [(None, "is missing"), ("[project", "pyproject.toml: ")])
+def test_a_project_that_cannot_be_read(text: str | None, said: str, tmp_path: Path) -> None:
+    """A folder without a pyproject.toml, and one with a broken one, are named in one line."""
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(cache.LauncherError, match=said):
+        interpreters.requirements(tmp_path / "pyproject.toml")
+
+
+def test_where_there_can_be_no_wine_it_is_said() -> None:
+    """A system without what the launcher stands on, such as Windows, is told in one line what it takes."""
+    program = (
+        "import runpy, sys; sys.modules['fcntl'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
+    line = [sys.executable, "-c", program, str(PLATFORMS / "wine" / "wine.py"), "run", "--", "-c", "pass"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("wine: this takes Linux for x86-64")
 
 
 def test_an_unknown_python_is_named(tmp_path: Path) -> None:
