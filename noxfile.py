@@ -43,7 +43,8 @@ WINE_WORKERS = 3
 WINE_TIME_LIMIT = "2000"
 WINE_SILENCE = "420"  # Longer than a test may take: past it, it is not a test that hangs.
 WINE_FELL = 125  # The launcher's exit code when Wine itself failed.
-DEBIAN_PYTHONS = ("pypy3.11", "3.14", "3.15")
+PYPY = "pypy3.11"
+DEBIAN_PYTHONS = (PYPY, "3.14", "3.15")
 QUICK = tuple(f"tests/{name}" for name in ("unit", "conformance", "fd", "install", "selectors", "fdtable"))
 NO_LAUNCHER = "--ignore=tests/unit/test_wine_launcher.py"  # That is the machine's own Python's business.
 # What of the tests is about the project's own tools, which one Python runs: no other session tries them again.
@@ -333,15 +334,18 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=find_python(REQUIRED[0]), default=False)
 def minimums(session: nox.Session) -> None:
-    """What of the tests touches psutil, pytest and rich, with the lowest versions that are allowed."""
+    """What of the tests touches psutil, pytest, rich and anyio, with the lowest versions that are allowed."""
     begin(session)
-    asked = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["cli"]]
+    extras = PROJECT["project"]["optional-dependencies"]
+    asked = [*PROJECT["project"]["dependencies"], *extras["cli"], *extras["anyio"]]
     lowest = [text.replace(">=", "==", 1) for text in asked]
     session.install(*nox.project.dependency_groups(PROJECT, "test"), *lowest, "pytest==8.2.0")
     session.install("--no-deps", "--force-reinstall", str(wheel(session)))
-    run_tests(
-        session, *("python", "-m", "pytest", "tests/fdtable", "tests/plugin", "tests/unit", "tests/install")
+    tried = (
+        *(f"tests/{name}" for name in ("fdtable", "plugin", "unit", "install")),
+        "tests/aio/test_anyio.py",
     )
+    run_tests(session, "python", "-m", "pytest", *tried)
 
 
 @nox.session(python=find_python(EMULATED_ON), default=False)
@@ -379,7 +383,19 @@ def tests_here(session: nox.Session) -> None:
     python = str(folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
     needed = [*nox.project.dependency_groups(PROJECT, "test"), f"{ROOT}[cli]"]
     session.run(python, "-m", "pip", "install", "--quiet", *needed, external=True)
-    run_tests(session, python, "-m", "coverage", "run", "-m", "pytest", external=True)
+    line = (python, "-m", "coverage", "run", "-m", "pytest")
+    if sys.implementation.name == "pypy":
+        session.env.update(SAMESOCK_KNOWN=PYPY, PYTHONPATH=str(ROOT / "platforms" / "debian"))
+        run_tests(session, *line, *known_differences(PYPY), *QUICK, external=True)
+    else:
+        run_suite(session, *line, workers=WORKERS, external=True)
+
+
+def known_differences(version: str) -> tuple[str, ...]:
+    """pytest's options for an interpreter some of whose tests are known to fail (platforms/debian/known.toml)."""
+    # PyPy collects when it likes: what one test leaves to that would be another's failure.
+    warnings = [f"-W=ignore::{name}" for name in LATE_WARNINGS] if version == PYPY else []
+    return ("-p", "expected", NO_LAUNCHER, *warnings)
 
 
 def debian_session(version: str) -> None:
@@ -389,9 +405,7 @@ def debian_session(version: str) -> None:
         begin(session)
         line = [sys.executable, *DEBIAN, "run", f"--python={version}", "--timeout=1500"]
         line += [f"--env=SAMESOCK_KNOWN={version}", "--env=PYTHONPATH=/checkout/platforms/debian", "--"]
-        # PyPy collects when it likes: what one test leaves to that would be another's failure.
-        warnings = [f"-W=ignore::{name}" for name in LATE_WARNINGS] if version.startswith("pypy") else []
-        checks = ("-m", "pytest", "-p", "expected", "-p", "no:cacheprovider", NO_LAUNCHER, *warnings)
+        checks = ("-m", "pytest", "-p", "no:cacheprovider", *known_differences(version))
         run_tests(session, *line, *checks, *QUICK, external=True)
 
     debian.__doc__ = f"the quick tests on Debian's own Python {version}, in a root folder like Wine's"
@@ -419,7 +433,7 @@ def coverage(session: nox.Session) -> None:
                 *(*measured, f"--numprocesses={WORKERS}"), env=environment, success_codes=TESTS_HAVE_RUN
             )
         line = [sys.executable, *WINE, "run", f"--timeout={WINE_TIME_LIMIT}", f"--silence={WINE_SILENCE}"]
-        line += ["--env=COVERAGE_CORE=sysmon", "--", "-m", *measured, "--numprocesses=2"]
+        line += ["--env=COVERAGE_CORE=sysmon", "--", "-m", *measured, "--numprocesses=2", "-m", "not alone"]
         patience = ("-p", "samesock.pytest_plugin", "--timeout=300", "-o", "faulthandler_timeout=0")
         try:
             session.run(*line, *patience, external=True, success_codes=TESTS_HAVE_RUN)

@@ -35,8 +35,9 @@ def pythons(platform: dict[str, Any]) -> list[str]:
 
 
 def rows(platform: dict[str, Any]) -> list[Row]:
-    """One row for each Python there. The gate asks for what is `required`: a CPython where runs were seen to pass."""
-    plain = platform["pythons"]["cpython"]
+    """One row for each Python there; `required`, for the gate, is a CPython whose whole suite was seen to pass."""
+    listed = platform["pythons"]
+    plain = set(listed["cpython"]) - set(listed.get("welcome", []))
     seen = platform["status"] == "seen"
     reach = platform["reach"]
     same = {"platform": platform["name"], "runner": reach.get("runner", "ubuntu-24.04")}
@@ -56,7 +57,10 @@ def matrix(every: list[dict[str, Any]]) -> dict[str, list[Row]]:
         if "launcher" in reach:
             found["launcher"] += rows(platform)
         elif "vm" in reach:
-            found["vm"] += [{**row, "release": reach["vm"]} for row in rows(platform)]
+            found["vm"] += [
+                {**row, "release": reach["vm"], "digits": row["python"].replace(".", "")}
+                for row in rows(platform)
+            ]
         elif "runner" in reach:
             found["hosted"] += rows(platform)
         found["container"] += [

@@ -129,7 +129,9 @@ def platforms(facts: Facts) -> str:
     rows = []
     for one in facts.platforms:
         versions = "; ".join(
-            PYTHONS[kind].format(", ".join(map(str, listed))) for kind, listed in one.pythons.items()
+            words.format(", ".join(map(str, one.pythons[kind])))
+            for kind, words in PYTHONS.items()
+            if kind in one.pythons
         )
         shown = "[runs have shown it]{.ss-native}" if one.seen else "[no run yet]{.ss-not-run}"
         rows.append([one.title, shown, versions, one.how])

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pid", nargs="?", type=int, help="the process to look into; this command itself if omitted"
     )
-    parser.add_argument("--json", action="store_true", help="JSON as docs/fdtable-schema.md describes it")
+    parser.add_argument("--json", action="store_true", help="JSON, whose schema the documentation has")
     parser.add_argument(
         "--kind", action="append", choices=get_args(Kind), metavar="KIND", help="only this kind (repeat)"
     )

@@ -153,12 +153,14 @@ def _probed() -> tuple[Mapping[str, str], tuple[str, ...]]:
 
 
 def _file_of(wanted: str | None) -> tuple[PlatformFile | None, str]:
-    """The file to compare with, or why there is none. ValueError for a platform that was asked for and has none."""
+    """The file to compare with, or why there is none. ValueError where one was asked for that is not to be had."""
     if wanted is not None and wanted not in _platform_file.names():
         raise ValueError(f"no platform {wanted!r}; there are: {', '.join(_platform_file.names())}")
     try:
         return _platform_file.read(wanted or _platform_file.this_platform()), ""
     except CannotRead as reason:
+        if wanted is not None:  # then nothing else is to be compared with
+            raise ValueError(f"the file of {wanted!r} cannot be read: {reason}") from None
         return None, str(reason)
 
 

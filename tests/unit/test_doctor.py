@@ -289,6 +289,23 @@ def test_another_platforms_file(
     assert capsys.readouterr().err == "samesock doctor: no platform 'plan10'; there are: plan9\n"
 
 
+def test_another_platforms_file_that_cannot_be_read(
+    made_up: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was asked for and cannot be compared is exit 2, where this platform's own file is only not compared."""
+
+    def refuse(name: str) -> None:
+        raise _platform_file.CannotRead(f"no parser for {name}.toml")
+
+    monkeypatch.setattr(_platform_file, "read", refuse)
+    monkeypatch.setattr(_platform_file, "this_platform", lambda: "plan9")
+    assert run_doctor() == 0
+    assert "no parser for plan9.toml" in capsys.readouterr().out
+    assert run_doctor("--platform", "plan9") == 2
+    said = "samesock doctor: the file of 'plan9' cannot be read: no parser for plan9.toml\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize("words", [["telepathy"], ["--deadline", "0"], ["--deadline", "soon"]])
 def test_a_command_line_without_sense(words: list[str], made_up: Path) -> None:
     """An unknown feature, or a deadline that is none, is refused with exit 2."""

@@ -80,3 +80,9 @@ def test_another_system_says_so(system: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="peercred") as caught:
         ask(system, "plan9", {})
     assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_what_is_no_socket() -> None:
+    """A number, which names no end of ours, is a TypeError that says what is needed."""
+    with pytest.raises(TypeError, match=r"peercred\(\) of a int: a socket is needed"):
+        peers.peercred(3)

@@ -45,7 +45,7 @@ STATUS = {"seen", "expected-not-run"}
 TIERS = {"run-here", "workflow", "unverified"}
 TOP = {"schema", "name", "title", "status", "reach", "pythons", "features", "notes", "deviations"}
 REACH = {"tier", "how", "runner", "containers", "vm", "launcher"}
-PYTHONS = {"cpython", "pypy", "free-threaded"}
+PYTHONS = {"cpython", "pypy", "free-threaded", "welcome"}
 DEVIATION = {"id", "promise", "reason", "evidence"}
 DEVIATION_MAY = {"checks", "implementation"}
 CHECK = r"[a-z ]+/test_\w+(\[.+\])?"
@@ -92,6 +92,7 @@ def python_problems(pythons: dict[str, Any]) -> list[str]:
     found = [f"pythons has {key}" for key in pythons.keys() - PYTHONS]
     if not pythons.get("cpython"):
         found.append("no cpython")
+    found += [f"welcome {one}" for one in set(pythons.get("welcome", [])) - set(pythons.get("cpython", []))]
     versions = [version for listed in pythons.values() for version in listed]
     return found + [
         f"version {version!r}" for version in versions if not re.fullmatch(r"3\.[1-9]\d", str(version))
@@ -176,7 +177,8 @@ def broken(change: str) -> dict[str, Any]:
         "check without an area": lambda: data["deviations"].append(deviation(checks=["test_it"])),
         "no check": lambda: data["deviations"].append(deviation(checks=[])),
         "implementation unknown": lambda: data["deviations"].append(deviation(implementation="stdlib")),
-        "python unknown": lambda: data["pythons"].update({"cpython": ["2.7"]}),
+        "python unknown": lambda: data["pythons"]["cpython"].append("2.7"),
+        "welcome unknown": lambda: data["pythons"].update({"welcome": ["3.16"]}),
     }
     faults[change]()
     return data
@@ -201,6 +203,7 @@ def broken(change: str) -> dict[str, Any]:
             "no check",
             "implementation unknown",
             "python unknown",
+            "welcome unknown",
         ),
     ],
 )
