@@ -414,7 +414,7 @@ def debian_session(version: str) -> None:
 
 @nox.session(python=find_python(EMULATED_ON), default=False)
 def coverage(session: nox.Session) -> None:
-    """Lines that the tests run, on Linux, with the emulation and under Wine together; `-- FOLDER` combines alone.
+    """Lines that the tests run, here, emulated and under Wine, into docs/coverage.md; `-- FOLDER` combines alone.
 
     With a folder, what it holds is combined: data files from wherever the tests ran, as the workflow gathers them.
     """
@@ -444,7 +444,8 @@ def coverage(session: nox.Session) -> None:
             session.log("Wine itself failed, not a test: beginning anew")
             session.run(*line, *patience, external=True, success_codes=TESTS_HAVE_RUN)
         session.run("coverage", "combine")
-    session.run("python", "tests/packaging/covered.py", "95")
+    page = () if session.posargs else ("docs/coverage.md",)
+    session.run("python", "tests/packaging/covered.py", "95", *page)
 
 
 @nox.session(python=find_python(EMULATED_ON), default=False)
