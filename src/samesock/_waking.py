@@ -14,6 +14,7 @@ they hold the socket and not its number.
 from __future__ import annotations
 
 import _socket
+import os
 import time
 from _thread import get_ident
 from collections.abc import Callable
@@ -265,3 +266,17 @@ def _connect_to(sock: Any) -> None:
             stranger.close()
     except OSError:
         pass
+
+
+def _forget_other_threads() -> None:
+    """In a forked child: those threads are in no call any more, and nobody is to wait for them."""
+    me = get_ident()
+    for calls in (readers, writers):
+        for thread in [thread for thread in list(calls) if thread != me]:
+            del calls[thread]
+    for sock in list(orphans):
+        close_if_last(sock)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)

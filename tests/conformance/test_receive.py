@@ -124,6 +124,25 @@ def test_waitall_into_a_buffer(net, inet):
     assert buffer == b"abcdef"
 
 
+@pytest.mark.parametrize("how", ["recv", "recv_into", "recvfrom", "recvmsg"])
+def test_waitall_with_a_timeout(net, inet, how):
+    """recv(2): a socket with a time-out is non-blocking below, so MSG_WAITALL gives what is there, as Linux does."""
+    made = inet.connection()
+    made.client.sendall(b"ab")
+    arrived(made.server)
+    receive = {
+        "recv": lambda: made.server.recv(4, net.MSG_WAITALL),
+        "recv_into": lambda: b"ab"[: made.server.recv_into(bytearray(4), 0, net.MSG_WAITALL)],
+        "recvfrom": lambda: made.server.recvfrom(4, net.MSG_WAITALL)[0],
+        "recvmsg": lambda: made.server.recvmsg(4, 0, net.MSG_WAITALL)[0],
+    }[how]
+    assert made.server.gettimeout()
+    assert Background(receive).result() == b"ab"
+    made.server.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        receive()
+
+
 def test_dontwait(net, inet):
     """recv(2): MSG_DONTWAIT is EAGAIN where a blocking socket would wait, and the socket goes on blocking."""
     made = inet.connection()

@@ -56,6 +56,28 @@ def test_modes_of_a_closed_one(closed: Any) -> None:
     assert errno_of(closed.get_inheritable) == errno.EBADF
 
 
+@pytest.mark.parametrize("how", ["closed", "detached"])
+def test_addresses_of_a_closed_one(closed: Any, unix: Any, how: str) -> None:
+    """bind(2), connect(2), accept(2) and their relatives: EBADF for a closed socket, and for one whose number was given
+    away."""
+    sock = closed
+    if how == "detached":
+        sock = unix.socket(closed.type)
+        unix.net.close(sock.detach())
+    for call, *arguments in (
+        (sock.getsockname,),
+        (sock.getpeername,),
+        (sock.bind, unix.path()),
+        (sock.listen,),
+        (sock.accept,),
+        (sock.connect, unix.path()),
+        (sock.shutdown, unix.net.SHUT_RDWR),
+        (sock.dup,),
+    ):
+        assert errno_of(call, *arguments) == errno.EBADF, call
+    assert sock.connect_ex(unix.path()) == errno.EBADF
+
+
 def test_the_end_has_no_sender(unix: Any) -> None:
     """recvmsg(2) and recvmsg_into(2) name the peer beside bytes, and nobody at the end of the stream (Linux)."""
     listener = unix.listener()

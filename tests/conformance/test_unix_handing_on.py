@@ -40,6 +40,51 @@ def test_a_duplicate_of_a_listener_listens(unix):
     assert errno_of(unix.socket().connect, unix.path()) == errno.ECONNREFUSED
 
 
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_SEQPACKET"])
+@pytest.mark.needs("unix-seqpacket")
+def test_a_duplicate_made_before_bind_is_the_same_socket(unix, kind):
+    """dup(2): both refer to one socket, so what is bound and listens by one does so by the other, and lives until both
+    are closed."""
+    kind = getattr(unix.net, kind)
+    sock = unix.socket(kind)
+    with sock.dup() as copy:
+        assert (copy.family, copy.type) == (unix.net.AF_UNIX, kind)
+        copy.bind(unix.path())
+        assert sock.getsockname() == unix.path()
+        sock.listen()
+        copy.close()
+        client = unix.socket(kind)
+        client.connect(unix.path())
+        unix.accept(sock)
+    sock.close()
+    assert errno_of(unix.socket(kind).connect, unix.path()) == errno.ECONNREFUSED
+
+
+def test_a_duplicate_made_before_bind_keeps_the_name_alive(unix):
+    """dup(2): the listener lives on in a duplicate that has been asked for nothing."""
+    sock = unix.socket()
+    with sock.dup() as copy:
+        sock.bind(unix.path())
+        sock.listen()
+        sock.close()
+        unix.client()
+        server, _ = unix.accept(copy)
+        assert server.getsockname() == unix.path()
+
+
+def test_a_duplicate_made_before_connect_is_the_same_connection(unix):
+    """dup(2): a connect of one socket is one of its duplicates."""
+    listener = unix.listener()
+    sock = unix.socket()
+    with sock.dup() as copy:
+        copy.connect(unix.path())
+        assert sock.getpeername() == unix.path()
+        assert errno_of(sock.connect, unix.path()) == errno.EISCONN
+        server, _ = unix.accept(listener)
+        sock.send(b"x")
+        assert server.recv(1) == b"x"
+
+
 def test_a_detached_number_is_adopted(unix):
     """socket(fileno=) with a detached number is that socket again, with its names."""
     made = unix.connection()

@@ -36,6 +36,46 @@ def test_absent_types_are_os_errors(net):
         assert error.errno == errno.ESOCKTNOSUPPORT
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "SOCK_STREAM",
+        pytest.param("SOCK_DGRAM", marks=pytest.mark.needs("unix-dgram")),
+        pytest.param("SOCK_SEQPACKET", marks=pytest.mark.needs("unix-seqpacket")),
+    ],
+)
+@pytest.mark.names("socketpair")
+def test_a_subclass_has_the_last_word(unix, kind):
+    """A program's own subclass of socket overrides methods as of any class, with slots, and its super() is the socket's
+    own method; so does a duplicate."""
+
+    class Counting(unix.net.socket):
+        __slots__ = ("sent",)
+
+        def __init__(self, *arguments, **named):
+            super().__init__(*arguments, **named)
+            self.sent = 0
+
+        def send(self, data, *flags):
+            self.sent += 1
+            return super().send(data, *flags)
+
+        def recv(self, size, *flags):
+            return b"<" + super().recv(size, *flags) + b">"
+
+    one, other = unix.pair(getattr(unix.net, kind))
+    with Counting(one.family, one.type, one.proto, one.detach()) as own:
+        assert own.send(b"there") == 5
+        assert other.recv(9) == b"there"
+        other.send(b"back")
+        assert own.recv(9) == b"<back>"
+        with own.dup() as copy:
+            assert isinstance(copy, Counting)
+            other.send(b"again")
+            assert copy.recv(9) == b"<again>"
+        assert (own.sent, copy.sent) == (1, 0)
+
+
 @pytest.mark.parametrize("option", ["SO_REUSEADDR", "SO_KEEPALIVE"])
 def test_meaningless_options_are_taken(unix, option):
     """SO_REUSEADDR and SO_KEEPALIVE are accepted, and change nothing."""

@@ -198,6 +198,22 @@ def test_the_end_of_the_stream(made):
     assert [made.client.recv(10) for _ in "ab"] == [b"answer", b""]
 
 
+def test_a_reset_is_told_once(packets):
+    """recv(2): the first call after a listener has closed with the connection in its queue is ECONNRESET, and those
+    after it are at the end (Linux)."""
+    net = packets.net
+    listener, client = packets.listener("r"), packets.socket()
+    client.connect(packets.path("r"))
+    listener.close()
+    with pytest.raises(ConnectionResetError):
+        client.recv(9)
+    assert client.recv(9) == b""
+    assert client.recvmsg(9)[0] == b""
+    assert client.getsockopt(net.SOL_SOCKET, net.SO_ERROR) == 0
+    with pytest.raises(BrokenPipeError):
+        client.send(b"x")
+
+
 def test_sending_after_shutdown(made):
     """send(2) after one's own SHUT_WR is EPIPE; recv(2) after one's own SHUT_RD is b''."""
     made.client.shutdown(made.net.SHUT_WR)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket as stdlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -118,3 +120,18 @@ def test_an_internet_listener_stays_one(socket_dir: Path) -> None:
                 assert adopted.family == samesock.AF_INET
     finally:
         note.unlink()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="SO_COOKIE is absent: nothing else tells what has no address"
+)
+def test_a_duplicates_number_before_bind(socket_dir: Path) -> None:
+    """socket(fileno=) of the number of a duplicate that has no address yet is that Unix socket; an Internet one's is an
+    Internet socket."""
+    with samesock.socket(samesock.AF_UNIX) as sock, stdlib.socket() as internet:
+        with samesock.socket(fileno=os.dup(sock.fileno())) as copy:
+            assert copy.family == samesock.AF_UNIX
+            copy.bind(str(socket_dir / "s"))
+            assert sock.getsockname() == str(socket_dir / "s")
+        with samesock.socket(fileno=os.dup(internet.fileno())) as copy:
+            assert copy.family == samesock.AF_INET

@@ -8,6 +8,7 @@ import _socket
 import errno
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from samesock.backend import system
-from samesock.unix import dispatch, frames, passing_keys
+from samesock.unix import choosing, dispatch, frames, passing_keys
 from samesock.unix._native_calls import libc_calls
 from samesock.unix.calls import calls
 from samesock.unix.native import NativeEnd
@@ -183,6 +184,21 @@ def test_who_was_handed_the_socket_reads_it(pair: Any, directory: Path) -> None:
         data, numbers = taker.receive(1)[:2]
         close_all(numbers)
         assert (data, len(numbers)) == (b"x", 1)
+
+
+def test_a_duplicate_reads_what_came(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing one of two duplicates leaves what has come to the other."""
+    monkeypatch.setattr(choosing, "transport", lambda: "native")
+    kind = type("Socket", (*dispatch.method_classes(), socket.socket), {"__slots__": ()})
+    one, other = pair
+    sock = dispatch.adopted(kind, os.dup(other.sock.fileno()), NativeEnd(libc_calls()))
+    with sock, sock.dup() as copy:
+        assert type(copy) is kind
+        one.send(b"x", 0)
+        sock.close()
+        data, ancillary, _, _ = copy.recvmsg(1, 64)
+        close_all([int.from_bytes(ancillary[0][2], sys.byteorder)])
+        assert data == b"x"
 
 
 @pytest.mark.parametrize("how", ["export", "hand_on", "handed_to"])

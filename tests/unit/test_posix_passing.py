@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -97,6 +100,33 @@ def test_too_many_that_nobody_took(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(number)
     passing.offer([("fd", 0)], passing.taker(None)).revoke()
     assert passing._in_flight == []
+
+
+@needs_pidfd
+def test_what_nobody_took_is_no_warning_at_the_end() -> None:
+    """A process that ends before its descriptors are taken says nothing of sockets that its program never made."""
+    code = (
+        "import samesock\n"
+        "one, other = samesock.socketpair()\n"
+        "samesock.send_fds(one, [b'x'], [0])\n"
+        "one.close()\n"
+        "other.close()"
+    )
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code]
+    ended = subprocess.run(
+        command, env={**os.environ, "SAMESOCK_UNIX": "emulated"}, capture_output=True, text=True, check=True
+    )
+    assert not ended.stderr
+
+
+@needs_pidfd
+def test_an_offer_that_is_dropped_is_closed() -> None:
+    """One that was never sent, since Ctrl+C came before, leaves no descriptor open."""
+    before = os.listdir("/proc/self/fd")
+    dropped = passing.offer([("fd", 0)], passing.taker(None))
+    del dropped
+    gc.collect()
+    assert os.listdir("/proc/self/fd") == before
 
 
 @needs_pidfd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import os
 import threading
 import time
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 import samesock
+from samesock.unix import choosing
+from samesock.winsock import blocking
 
 MUCH = os.urandom(1_500_001)
 BUFFERS: list[Any] = [
@@ -124,3 +127,54 @@ def test_two_readers_share_what_comes(pair: tuple[Any, Any]) -> None:
     for thread in threads:
         thread.join()
     assert sorted(got) == [b"a", b"b"]
+
+
+TAKES: list[Any] = [
+    pytest.param("stream", lambda sock: sock.accept()[0].close(), id="accept"),
+    pytest.param("datagram", lambda sock: sock.recv(9), id="recv"),
+    pytest.param("datagram", lambda sock: sock.recvfrom(9), id="recvfrom"),
+    pytest.param("datagram", lambda sock: sock.recvfrom_into(bytearray(9)), id="recvfrom_into"),
+]
+
+
+@pytest.mark.skipif(not choosing.over_winsock(), reason="wake: here the kernel's own calls wait")
+@pytest.mark.parametrize(("kind", "take"), TAKES)
+def test_who_came_too_late_waits_as_before(
+    kind: str, take: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who found the socket ready, and then that another thread had taken all, waits where close(wake=True) and Ctrl+C
+    end it, and not in C's select()."""
+    waits = blocking._wait
+    looks: list[bool] = []
+
+    def once_too_early(*arguments: Any, **named: Any) -> None:
+        looks.append(True)
+        if len(looks) > 1:
+            waits(*arguments, **named)
+
+    monkeypatch.setattr(blocking, "_wait", once_too_early)
+    ends: list[Any] = []
+
+    def waiting() -> None:
+        try:
+            ends.append(take(sock))
+        except OSError as error:
+            ends.append(error.errno)
+
+    is_stream = kind == "stream"
+    with samesock.socket(
+        samesock.AF_INET, samesock.SOCK_STREAM if is_stream else samesock.SOCK_DGRAM
+    ) as sock:
+        sock.bind(("127.0.0.1", 0))
+        if is_stream:
+            sock.listen()
+        sock.settimeout(60)
+        thread = threading.Thread(target=waiting)
+        thread.start()
+        time.sleep(0.3)
+        assert len(looks) > 1
+        begun = time.monotonic()
+        sock.close(wake=True)
+        thread.join()
+        assert time.monotonic() - begun < 0.5
+    assert ends == [errno.ECONNABORTED]

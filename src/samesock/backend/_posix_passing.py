@@ -75,27 +75,31 @@ class Offer:
 
     target = 0
     target_start = 0
+    _one = _other = _receiver = -1
 
     def __init__(self, things: Sequence[tuple[str, int]], taker: Taker) -> None:
         pid = taker.pid
         self.tokens: list[bytes] = [b""] * len(things)
         self._pid = os.getpid()
-        self._one, self._other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        self._receiver = -1
+        one, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        # Numbers, and no objects: what nobody has taken when the interpreter ends would be told as a ResourceWarning.
+        self._one, self._other = one.fileno(), other.detach()
         try:
             numbers = array.array("i", [number for _, number in things])
             proof = os.urandom(_PROOF_SIZE)
-            self._one.sendmsg([proof], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
-            inode = os.fstat(self._other.fileno()).st_ino
-            self.lease: bytes = _LEASE.pack(*me(), self._other.fileno(), inode, proof)
+            one.sendmsg([proof], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
+            inode = os.fstat(self._other).st_ino
+            self.lease: bytes = _LEASE.pack(*me(), self._other, inode, proof)
             if pid is not None and pid != self._pid:
                 try:
                     self._receiver = os.pidfd_open(pid)  # type: ignore[attr-defined,unused-ignore]
                 except OSError:
                     pass  # it is told of by its name alone, and may have another name here
         except BaseException:
+            one.detach()
             self.revoke()
             raise
+        one.detach()
 
     def sent(self) -> None:
         """The frame is on its way: keep them until they are taken, or whoever could take them has gone."""
@@ -103,11 +107,12 @@ class Offer:
 
     def revoke(self) -> None:
         """Take them back, or let go of what was taken."""
-        self._one.close()
-        self._other.close()
-        if self._receiver >= 0:
-            os.close(self._receiver)
-            self._receiver = -1
+        numbers = [number for number in (self._one, self._other, self._receiver) if number >= 0]
+        self._one = self._other = self._receiver = -1
+        for number in numbers:
+            os.close(number)
+
+    __del__ = revoke  # for one that Ctrl+C came before, and nobody sent
 
     def over(self) -> bool:
         """Whether there is nothing left to keep: taken, the receiver dead, or this is a forked copy."""

@@ -169,14 +169,20 @@ def is_tcp(number: int) -> bool:
     return isinstance(name, tuple) and len(name) == 2
 
 
-def open_ends() -> list[End]:
-    """The ends of the sockets that are open: a closed one's object may live on, and its port be anybody's by then."""
+def open_sockets() -> list[tuple[_socket.socket, End]]:
+    """The sockets that are open, and their ends: a closed one's object may live on, and its port be anybody's by
+    then."""
     found = []
     for reference in list(ends.by_reference):  # its keys alone: see `_waking.readers_of`
         end, sock = ends.by_reference.get(reference), reference()
         if end is not None and sock is not None and calls.fileno(sock) >= 0:
-            found.append(end)
+            found.append((sock, end))
     return found
+
+
+def open_ends() -> list[End]:
+    """The ends of the sockets that are open."""
+    return [end for _, end in open_sockets()]
 
 
 class Registry:
@@ -206,7 +212,7 @@ class Registry:
         """The end for a descriptor that somebody hands in by its number; `None` if it is none of this process's."""
         key = addresses_of(number)
         if key is None:
-            return None
+            return _without_address(number)
         kept = self._kept.pop(key, None)
         if kept is not None:
             return kept
@@ -218,6 +224,16 @@ class Registry:
 
 
 registry: Registry = Registry()
+
+
+def _without_address(number: int) -> EmulatedEnd | None:
+    """The end for a duplicate of a socket that is neither bound nor connected, by the kernel's name for the socket."""
+    cookie = system.socket_cookie(number)
+    if cookie:
+        for sock, end in open_sockets():
+            if end.transport == "emulated" and system.socket_cookie(calls.fileno(sock)) == cookie:
+                return end.copy(number)  # type: ignore[return-value]
+    return None
 
 
 # ---- the note for a process that will have nothing but the number

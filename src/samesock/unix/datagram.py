@@ -12,7 +12,6 @@ import errno
 import os
 import socket as _stdlib
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,7 +20,7 @@ from weakref import WeakValueDictionary
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import error, named_error
 from samesock.backend import NO_UID, OpenRecord, Owner, system
-from samesock.unix import Name, endable, letters, rendezvous
+from samesock.unix import Name, endable, letters, rendezvous, turns
 from samesock.unix.adoption import Key, State, forget_handover, write_handover
 from samesock.unix.calls import calls
 from samesock.unix.connecting import open_living, refusal
@@ -96,7 +95,7 @@ class _Mailbox:
     """What the duplicates of one datagram socket share, beside its `State`."""
 
     def __init__(self) -> None:
-        self.mutex = threading.RLock()  # for a signal's handler that uses the socket in the middle of a call
+        self.mutex = turns.lock()  # for a signal's handler that uses the socket in the middle of a call
         self.heard = Heard()
         self.holders = 0
         self.peer: _Receiver | None = None

@@ -33,6 +33,7 @@ _Sock = TypeVar("_Sock", bound=_stdlib.socket)
 _stdlib_init = _stdlib.socket.__init__
 _stdlib_accept = _stdlib.socket.accept
 _stdlib_detach = _stdlib.socket.detach
+_stdlib_dup = _stdlib.socket.dup
 _stdlib_set_inheritable = _stdlib.socket.set_inheritable
 _end_of = ends.by_reference.get
 _forget = ends.by_reference.pop
@@ -40,6 +41,9 @@ _NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
 _MODE_FLAGS = _NONBLOCK | getattr(_socket, "SOCK_CLOEXEC", 0)
 _STREAM = _socket.SOCK_STREAM
 _PROTOCOLS = (-1, 0, AF_UNIX)
+
+_sources: dict[int, End] = {}
+"""The ends of which dup() is making a duplicate, by its number: without an address nothing else tells them."""
 
 plain_classes: list[type[_stdlib.socket]] = [_stdlib.socket]
 """The classes whose `accept` gives their own kind, most derived first; `samesock.socket` joins when it is made."""
@@ -132,15 +136,18 @@ def _adopt(sock: _stdlib.socket, family: int, kind: int) -> None:
     transport = choosing.transport()
     if transport == "kernel":
         return
-    end: End | None = None
-    if transport == "native" and calls.family(sock) == AF_UNIX and kind in (-1, _socket.SOCK_STREAM):
+    number = calls.fileno(sock)
+    source, end = _sources.pop(number, None), None
+    if source is not None:
+        end = source.copy(number)
+    elif transport == "native" and calls.family(sock) == AF_UNIX and kind in (-1, _socket.SOCK_STREAM):
         end = _end_class(transport, _socket.SOCK_STREAM)()
     elif transport == "emulated" or "samesock.unix.emulated" in sys.modules:
         from samesock.unix.emulated import adopt
 
         packets = kind == _socket.SOCK_SEQPACKET
         wanted_kind = _socket.SOCK_SEQPACKET if packets else _socket.SOCK_STREAM
-        end = adopt(calls.fileno(sock), wanted=family == AF_UNIX, kind=wanted_kind)
+        end = adopt(number, wanted=family == AF_UNIX, kind=wanted_kind)
     if end is None:
         return
     if calls.family(sock) != AF_UNIX or calls.type(sock) != end.kind:
@@ -298,6 +305,23 @@ class Methods:
         ends.remove(self)
         _stdlib_detach(self)
         return number
+
+    def dup(self: Any) -> Any:
+        end = _end_of(ref(self))
+        if end is None or calls.fileno(self) < 0:
+            return _stdlib_dup(self)
+        number = _socket.dup(calls.fileno(self))
+        _sources[number] = end
+        try:
+            copy = self.__class__(self.family, self.type, self.proto, fileno=number)
+        except BaseException:
+            if number in _sources:
+                _socket.close(number)  # nobody has made a socket of it
+            raise
+        finally:
+            _sources.pop(number, None)
+        copy.settimeout(calls.gettimeout(self))
+        return copy
 
     def set_inheritable(self: Any, inheritable: bool, /) -> None:
         _stdlib_set_inheritable(self, inheritable)

@@ -33,6 +33,7 @@ from samesock.unix.adoption import (
     imported,
     is_tcp,
     open_ends,
+    open_sockets,
     read_handover,
     registry,
     write_handover,
@@ -123,6 +124,9 @@ class EmulatedEnd:
         absolute = os.path.abspath(path)
         self._hold = system.create_record(path, rendezvous.encode(record), record.id, number)
         state.name, state.path, state.record = path, absolute, record
+        for sock, sibling in open_sockets():
+            if isinstance(sibling, EmulatedEnd) and sibling.state is state and sibling is not self:
+                sibling._hold = self._hold.copy(calls.fileno(sock))  # noqa: SLF001
 
     def _bind_port(self, sock: _socket.socket, number: int) -> bytes:
         """Any free port of 127.0.0.1, exclusively; returns its realm. It is kept for the next bind() if the file

@@ -158,11 +158,16 @@ _classes: dict[type, type] = {}
 
 
 def class_of(cls: type[_Sock]) -> type[_Sock]:
-    """The class for sockets of these types that would else be of the class `cls`, under the same name."""
+    """The class for sockets of these types that would else be of the class `cls`, under the same name. What a program's
+    own class says comes first, and its super() finds the methods above."""
     if issubclass(cls, WholeMessageMethods):
         return cls
     made = _classes.get(cls)
     if made is None:
+        from samesock.unix.dispatch import plain_classes
+
+        plain = next(one for one in plain_classes if issubclass(cls, one))
+        bases = (WholeMessageMethods, cls) if cls is plain else (cls, class_of(plain))
         body = {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__}
-        made = _classes[cls] = type(cls.__name__, (WholeMessageMethods, cls), body)
+        made = _classes[cls] = type(cls.__name__, bases, body)
     return made

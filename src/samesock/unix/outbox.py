@@ -11,7 +11,6 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from secrets import token_bytes
 
 from samesock._errors import error, named_error
 from samesock.backend import system
-from samesock.unix import letters
+from samesock.unix import letters, turns
 from samesock.unix.calls import calls
 from samesock.unix.rendezvous import Record
 
@@ -105,9 +104,7 @@ class Outbox:
         self._session = token_bytes(16)
         self._stamp = 0
         self._windows: OrderedDict[bytes, _Window] = OrderedDict()
-        self._mutex = (
-            threading.RLock()
-        )  # a signal's handler may send, too, in the middle of a send: a log, say
+        self._mutex = turns.lock()  # a signal's handler may send, too, in the middle of a send: a log, say
         udp = calls.create(_socket.AF_INET, _socket.SOCK_DGRAM, 0)
         try:
             system.prepare_listener(udp)

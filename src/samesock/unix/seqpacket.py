@@ -39,17 +39,20 @@ _EOR: Final = 1 << 31
 _MSG_OOB = _socket.MSG_OOB
 _MSG_PEEK = _socket.MSG_PEEK
 _SHUT_DOWN: Final = 10058
+_RESET: Final = (10053, 10054)  # WSAECONNABORTED, WSAECONNRESET
 _BROKEN = {errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10058}
 _END = Message(b"", None)
 
 
 class _Frames:
-    """What the duplicates of one connection share: a frame that has come in part, and who is reading or writing."""
+    """What the duplicates of one connection share: a frame that has come in part, who is reading or writing, and
+    whether a reset has been told."""
 
-    __slots__ = ("got", "reading", "writing")
+    __slots__ = ("got", "reading", "told", "writing")
 
     def __init__(self) -> None:
         self.got = bytearray()
+        self.told = False
         self.reading = Turn()
         self.writing = Turn()
 
@@ -239,8 +242,9 @@ class PacketEnd(EmulatedEnd):
             return None
         except OSError as failure:
             code = getattr(failure, "winerror", None)
-            if code == _SHUT_DOWN:
-                return b""
+            if code == _SHUT_DOWN or (code in _RESET and self._frames.told):
+                return b""  # Winsock says it for ever
+            self._frames.told = code in _RESET
             raise failure if code is None else error(code, "receiving from a Unix socket") from None
 
     def _message(self, frame: bytes | bytearray) -> Message:

@@ -102,7 +102,7 @@ class AddressMethods:
 
     def dup(self: Any) -> Any:
         check_open(self)
-        copy = _stdlib.socket.dup(self)
+        copy = Methods.dup(self)
         connecting.share(self, copy)
         return copy
 

@@ -43,6 +43,8 @@ _WOULD_BLOCK: Final = 10035
 _WITHOUT_SELECT: Final[dict[Any, str]] = {
     _socket.socket.recv: "recv_now",
     _socket.socket.recv_into: "recv_into_now",
+    _socket.socket.recvfrom_into: "recvfrom_into_now",
+    _socket.socket._accept: "accept_now",  # type: ignore[attr-defined]  # noqa: SLF001  (see `calls`)
     _socket.socket.send: "send_now",
 }
 """C's methods, which ask select() whenever there is a time-out, and the entry of `calls` that does the rest of them."""
@@ -116,7 +118,7 @@ def _read_in_time(function: Callable[..., Any], sock: Any, timeout: float | None
     if _takes_nothing(function, arguments):
         return plain(function, sock, *arguments)
     call = function
-    if timeout is not None and len(arguments) < 3:
+    if timeout is not None:
         call = getattr(calls, _WITHOUT_SELECT.get(function, ""), function)
     deadline = None if timeout is None else time.monotonic() + timeout
     me = get_ident()

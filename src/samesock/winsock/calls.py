@@ -58,6 +58,12 @@ class Calls:
         self.recv_into_now: Callable[..., int] = (
             _later("recv_into", "recv_into", "direct") if is_winsock else base.recv_into
         )
+        self.recvfrom_into_now: Callable[..., tuple[int, Any]] = (
+            _later("recvfrom_into", "recvfrom_into", "direct") if is_winsock else base.recvfrom_into
+        )
+        self.accept_now: Callable[..., tuple[int, Any]] = (
+            _later("accept", "accept", "direct") if is_winsock else self.accept
+        )
         self.send_now: Callable[..., int] = _later("send", "send", "direct") if is_winsock else _send_rest
         self.select: Callable[..., Any] = select.select
         self.getaddrinfo: Callable[..., Any] = _socket.getaddrinfo

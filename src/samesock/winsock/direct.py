@@ -1,6 +1,7 @@
-"""Winsock's send and recv by themselves, for a socket that has been found ready.
+"""Winsock's send, recv, recvfrom and accept by themselves, for a socket that has been found ready.
 
-C's methods of a socket with a time-out ask select() first, each time, which a caller that has just waited pays twice.
+C's methods of a socket with a time-out ask select() first, each time, which a caller that has just waited pays twice;
+and who comes too late, since another thread or process has taken what there was, waits on there, where nothing ends it.
 The number is non-blocking then, as C made it, and what is no longer ready is WSAEWOULDBLOCK. What must never be put
 here: a wait, and what an error means.
 """
@@ -9,30 +10,33 @@ from __future__ import annotations
 
 import _socket
 import ctypes
+import os
 from typing import Any, Final
 
 from samesock import _errors
 from samesock.ffi import ws2_32
+from samesock.winsock import sockaddr
 
 _COPY: Final = 256 << 10
 """The most of a read-only view that one send copies: ctypes gives the address of bytes and of what can be written."""
 
 _MOST_ROOM: Final = 1 << 20
 _MOST: Final = 1 << 30  # a length is an int there
+set_handle_inheritable: Any = getattr(os, "set_handle_inheritable", os.set_inheritable)
 _number = _socket.socket.fileno
 _byte_of = ctypes.c_char.from_buffer
 
 
-def recv(sock: Any, size: int) -> bytes:
+def recv(sock: Any, size: int, flags: int = 0) -> bytes:
     """Take at most so many bytes, and no more than a stream's buffers have. `OSError` with `winerror`."""
     if not size:
         return b""
     room = bytearray(min(size, _MOST_ROOM))  # zeroed, which C's own is not
-    count = recv_into(sock, room)
+    count = recv_into(sock, room, 0, flags)
     return bytes(room if count == len(room) else memoryview(room)[:count])
 
 
-def recv_into(sock: Any, buffer: Any, nbytes: int = 0) -> int:
+def recv_into(sock: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
     """Fill the buffer, or so many bytes of it, with what there is; how much that was. `OSError` with `winerror`."""
     view = memoryview(buffer).cast("B")
     if nbytes > len(view):
@@ -40,11 +44,37 @@ def recv_into(sock: Any, buffer: Any, nbytes: int = 0) -> int:
     if not len(view):
         return 0
     count: int = ws2_32.ws2_32.recv(
-        _number(sock), ctypes.byref(_byte_of(view)), min(nbytes or len(view), _MOST), 0
+        _number(sock), ctypes.byref(_byte_of(view)), min(nbytes or len(view), _MOST), flags
     )
     if count == ws2_32.SOCKET_ERROR:
         raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "recv()")
     return count
+
+
+def recvfrom_into(sock: Any, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+    """Take one datagram into the buffer; its length and its sender. `OSError` with `winerror`."""
+    view = memoryview(buffer).cast("B")
+    name, length = (ctypes.c_char * sockaddr.SIZE)(), ctypes.c_int(sockaddr.SIZE)
+    count: int = ws2_32.ws2_32.recvfrom(
+        _number(sock), ctypes.byref(_byte_of(view)), nbytes or len(view), flags, name, ctypes.byref(length)
+    )
+    if count == ws2_32.SOCKET_ERROR:
+        raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "recvfrom()")
+    return count, sockaddr.decode(name.raw[: max(0, length.value)])
+
+
+def accept(sock: Any) -> tuple[int, Any]:
+    """Take a connection; its number, not inheritable, and its peer. `OSError` with `winerror`."""
+    name, length = (ctypes.c_char * sockaddr.SIZE)(), ctypes.c_int(sockaddr.SIZE)
+    number: int = ws2_32.ws2_32.accept(_number(sock), name, ctypes.byref(length))
+    if number == ws2_32.INVALID_SOCKET:
+        raise _errors.error(ws2_32.ws2_32.WSAGetLastError(), "accept()")
+    try:
+        set_handle_inheritable(number, False)
+    except BaseException:
+        _socket.close(number)
+        raise
+    return number, sockaddr.decode(name.raw[: length.value])
 
 
 def send(sock: Any, data: Any, flags: int = 0, start: int = 0) -> int:

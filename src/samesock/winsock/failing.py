@@ -49,7 +49,9 @@ def told(sock: Any, error: OSError, tried: str) -> OSError:
         return _errors.gai_error(_errors.GAI_NAMES.get(error.errno or 0, "EAI_FAIL"), tried)
     code = code_of(error)
     if not code:
-        return error
+        # C encodes an address before it looks whether a socket is open, and here it knows no AF_UNIX.
+        is_families = error.errno is None and not isinstance(error, TimeoutError)
+        return _errors.named_error("EBADF", tried) if is_families and calls.fileno(sock) < 0 else error
     if code in _CLOSED and calls.fileno(sock) < 0:
         return _errors.named_error("EBADF", tried, code=code)
     if code == WSAETIMEDOUT and has_time_of_the_systems(sock):

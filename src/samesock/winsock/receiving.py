@@ -3,9 +3,9 @@
 A datagram is received into room for the longest one. So it is never too long (Winsock then gives WSAEMSGSIZE in place
 of the sender), its real length is known, and what does not fit the caller's buffer is left out as on BSD. MSG_DONTWAIT
 looks first whether there is anything; of two threads that receive from one blocking socket, one can still wait for
-what the other one took. MSG_WAITALL asks again until everything has come, the stream has ended, or the time is over,
-which gives what came before it; with MSG_PEEK it means nothing here. What must never be put here: a stream's recv
-without flags (`data`).
+what the other one took. MSG_WAITALL asks again until everything has come or the stream has ended, on a socket that
+waits without end: one with a time-out is non-blocking below, where Linux does not obey the flag (seen). With MSG_PEEK
+it means nothing here. What must never be put here: a stream's recv without flags (`data`).
 """
 
 from __future__ import annotations
@@ -109,13 +109,11 @@ def _stream_into(sock: Any, room: memoryview, flags: int) -> int:
     rest = flags & ~_OURS
     if flags & _socket.MSG_OOB and not call(is_urgent, sock):
         raise _errors.named_error("EINVAL", "receiving urgent data where there are none")  # Wine would wait
-    deadline = Deadline(sock)
-    wants_all = flags & _ALL and not flags & (MSG_DONTWAIT | _socket.MSG_PEEK) and calls.gettimeout(sock) != 0
+    wants_all = flags & _ALL and not flags & (MSG_DONTWAIT | _socket.MSG_PEEK)
     filled = 0
     try:
         filled = _now_or_then(sock, flags, calls.recv_into, room, 0, rest) or stream_error.nothing(sock, 0)
-        while wants_all and 0 < filled < len(room):
-            deadline.wait(readable, sock)
+        while wants_all and 0 < filled < len(room) and calls.gettimeout(sock) is None:
             more = call(calls.recv_into, sock, room[filled:], 0, rest)
             if not more:
                 break
