@@ -24,9 +24,8 @@ from samesock._family import AF_UNIX
 from samesock._server_path import bound
 from samesock._socket import socket
 
-if not hasattr(
-    anyio, "notify_closing"
-):  # Without it a task that waits for a stream never hears that it is closed.
+# Without it a task that waits for a stream never hears that it is closed.
+if not hasattr(anyio, "notify_closing"):
     raise ImportError("samesock.anyio needs anyio 4.10 or newer: pip install 'samesock[anyio]'")
 
 __all__ = ["connect_unix", "create_unix_listener"]

@@ -84,5 +84,5 @@ def test_another_system_says_so(system: pytest.MonkeyPatch) -> None:
 
 def test_what_is_no_socket() -> None:
     """A number, which names no end of ours, is a TypeError that says what is needed."""
-    with pytest.raises(TypeError, match=r"peercred\(\) of a int: a socket is needed"):
+    with pytest.raises(TypeError, match=r"peercred\(\) needs a socket, not int: 3"):
         peers.peercred(3)

@@ -42,7 +42,7 @@ def peercred(sock: Any) -> PeerCred:
     if not isinstance(sock, _socket.socket):
         sock = getattr(sock, "_sock", sock)  # What asyncio's `get_extra_info("socket")` gives wraps one.
     if not hasattr(sock, "getpeername"):
-        raise TypeError(f"peercred() of a {type(sock).__name__}: a socket is needed")
+        raise TypeError(f"peercred() needs a socket, not {type(sock).__name__}: {sock!r}")
     end = ends.get(sock)
     if end is not None:
         end.getpeername(sock)
