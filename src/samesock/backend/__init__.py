@@ -36,6 +36,7 @@ Required of each backend:
   counts as writable); empty when `timeout` seconds passed; `None` waits for ever. A number that is not open any
   more counts as ready. There is no limit of the emulation's own below 300 numbers.
 * `wait_for(number, writing, timeout) -> bool`: the same for one socket, as cheap as the system has it.
+* `give_way()`: let another thread or process run that is ready to, if the processor is shared with one. Never a wait.
 * `listener_owner(port) -> Owner | None`: who owns the socket that listens on 127.0.0.1:`port` in the kernel's table.
 * `connection_owner(local, remote) -> Owner | None`: who owns the TCP end whose own address is `local` and whose
   peer is `remote` (pairs of dotted quad and port). An empty `Owner` while nobody has accepted it yet; `None` when there

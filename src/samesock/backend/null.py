@@ -189,6 +189,11 @@ def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
     _absent("waiting for a socket")
 
 
+def give_way() -> None:
+    """Absent."""
+    _absent("giving way to another process")
+
+
 def listener_owner(port: int) -> Owner | None:
     """Absent."""
     _absent("asking who listens")
@@ -230,6 +235,7 @@ __all__ = [
     "connection_owner",
     "create_record",
     "datagram_owner",
+    "give_way",
     "has_connection",
     "has_socket",
     "listener_owner",

@@ -15,6 +15,7 @@ import select
 import stat
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterable
 
 from samesock.backend import NO_UID, Owner
@@ -42,6 +43,7 @@ else:
 REFUSED_WHEN_FULL = False
 NAMED_EARLY = False
 
+_yield: Callable[[], object] = getattr(os, "sched_yield", functools.partial(time.sleep, 0))
 _SO_NETNS_COOKIE = 71 if sys.platform == "linux" else -1
 
 
@@ -143,6 +145,11 @@ def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
     return bool(poller.poll(None if timeout is None else max(0.0, timeout) * 1000))
 
 
+def give_way() -> None:
+    """sched_yield(2), or a sleep of no time where Python has no name for it."""
+    _yield()
+
+
 def has_connection(number: int) -> bool:
     """poll(2): a reset and an end in both directions are hang-ups, which take no error away; the peer's end alone is
     none on the systems that have a table of connections."""
@@ -197,6 +204,7 @@ __all__ = [
     "connection_owner",
     "create_record",
     "datagram_owner",
+    "give_way",
     "has_connection",
     "has_socket",
     "listener_owner",

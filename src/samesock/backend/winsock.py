@@ -116,6 +116,11 @@ def wait_for(number: int, writing: bool, timeout: float | None) -> bool:
     return bool(wait((), (number,), timeout) if writing else wait((number,), (), timeout))
 
 
+def give_way() -> None:
+    """Sleep for no time."""
+    time.sleep(0)
+
+
 def has_connection(number: int) -> bool:
     """One question to the driver; where the peer has ended its direction, whether this end has not ended its own."""
     from samesock.backend import _windows_wait as driver
@@ -199,6 +204,7 @@ __all__ = [
     "connection_owner",
     "create_record",
     "datagram_owner",
+    "give_way",
     "has_connection",
     "has_socket",
     "listener_owner",

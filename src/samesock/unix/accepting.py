@@ -254,20 +254,34 @@ class Acceptor:
         return client
 
     def _read(self, parked: Parked) -> Client | None:
-        """Take what has come of the hello, never a byte more. A wrong one is reset and counted."""
+        """Take what has come of the hello, never a byte more. A wrong one is reset and counted.
+
+        Whoever accepts is woken as soon as TCP has connected, and where both ends have one processor the client's
+        connect() has not come to its hello yet. So the first to be late is let run, and looked at once more: all that
+        is made for one who stays late costs more than the whole connection.
+        """
         tcp = parked.tcp
+        again = not (self._parked or parked.got)
         wanted = hello.missing(parked.got) if parked.got else hello.SIZE
         while wanted != 0:
             if wanted is None:
                 self._refuse(tcp)
                 return None
             if not _DONTWAIT and not parked.impatient and system.unread(calls.fileno(tcp)) < wanted:
+                if again:
+                    again = False
+                    system.give_way()
+                    continue
                 set_mode(tcp, 0.0)
                 parked.impatient = True
             try:
                 data = calls.recv(tcp, wanted, _DONTWAIT)
             except BlockingIOError:
-                return None
+                if not again:
+                    return None
+                again = False
+                system.give_way()
+                continue
             except OSError:
                 self._refuse(tcp)
                 return None
