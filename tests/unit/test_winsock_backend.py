@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from samesock.backend import _windows_ioctls, _windows_life, winsock
+from samesock.backend import _windows_ioctls, _windows_known, _windows_life, winsock
 from samesock.backend import _windows_security as security
 from samesock.backend._security_descriptor import SYSTEM
 from samesock.ffi import BOOL, DWORD, INVALID_HANDLE_VALUE, LPCWSTR, LPVOID, Function
@@ -116,6 +116,57 @@ def test_names_that_no_file_can_have(
     with pytest.raises(OSError, match="opening") as caught:
         winsock.open_record(path)
     assert caught.value.errno == connected
+
+
+def test_known_file(socket_dir: Path, id: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was read before is not opened again until something about it has changed: its access list, what is
+    in it, its attributes; or another one is in its place."""
+    path, other = socket_dir / "a.sock", socket_dir / "b.sock"
+    name = os.fsencode(path)
+    genuine, opened = kernel32.CreateFileW, []
+
+    def counted(*arguments: object) -> int:
+        opened.append(arguments[0])
+        return genuine(*arguments)
+
+    def is_opened() -> bool:
+        opened.clear()
+        winsock.open_record(name)
+        return bool(opened)
+
+    winsock.create_record(name, RECORD, id, 0).close()
+    monkeypatch.setattr(kernel32, "CreateFileW", counted)
+    assert is_opened()
+    assert is_opened()  # it is too young to be known
+    time.sleep(2 * _windows_known.OLD_SECONDS)
+    assert is_opened()
+    assert not is_opened()
+
+    with security.attributes("D:P(A;;FA;;;WD)") as everybody:
+        assert Advapi32More().SetFileSecurityW(
+            os.fspath(path), DACL_SECURITY_INFORMATION, everybody.lpSecurityDescriptor
+        )
+    assert is_opened()
+    path.unlink()
+
+    winsock.create_record(os.fsencode(other), RECORD[::-1], id, 0).close()
+    for change in (
+        lambda: path.write_bytes(bytes(256)),
+        lambda: path.chmod(0o400),
+        lambda: other.replace(path),
+    ):
+        winsock.create_record(name, RECORD, id, 0).close()
+        time.sleep(2 * _windows_known.OLD_SECONDS)
+        is_opened()
+        assert not is_opened()
+        change()
+        assert is_opened()
+        path.chmod(0o600)
+        path.unlink()
+    with pytest.raises(FileNotFoundError):
+        winsock.open_record(name)
+    path.write_bytes(RECORD[:7])
+    assert winsock.open_record(name).data == RECORD[:7]
 
 
 def test_half_written(socket_dir: Path) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from samesock._errors import error, named_error
-from samesock.backend import Owner, _windows_life
+from samesock.backend import Owner, _windows_known, _windows_life
 from samesock.backend import _windows_security as security
 from samesock.backend._security_descriptor import SecurityDescriptor
 from samesock.backend._windows_life import Hold
@@ -236,12 +236,18 @@ def open_record(path: bytes) -> OpenRecord:
     What is no file that can be read as one is `ECONNREFUSED`, as Linux answers for a path that is no socket.
     Without the right to read it is `EACCES`: here that is the right to connect.
     """
+    known = _windows_known.find(path)
+    if known is not None:
+        return known
     name = os.fsdecode(path)
     file = _open(name)
     try:
-        return OpenRecord(_read(file, name), security.of_handle(file, _OPENING, name))
+        times = _windows_known.times_of(file)
+        record = OpenRecord(_read(file, name), security.of_handle(file, _OPENING, name))
     finally:
         kernel32.CloseHandle(file)
+    _windows_known.remember(path, times, record)
+    return record
 
 
 def _read(file: int, name: str) -> bytes:

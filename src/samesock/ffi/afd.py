@@ -116,6 +116,7 @@ class Ntdll(Library):
     NtDeviceIoControlFile: Function = Function(
         ULONG, HANDLE, HANDLE, LPVOID, LPVOID, LPVOID, ULONG, LPVOID, ULONG, LPVOID, ULONG, fails=NONZERO
     )
+    NtQueryAttributesFile: Function = Function(ULONG, LPVOID, LPVOID, fails=NONZERO)
     NtCancelIoFileEx: Function = Function(ULONG, HANDLE, LPVOID, LPVOID, fails=NONZERO)
     RtlNtStatusToDosError: Function = Function(ULONG, ULONG, fails=NONZERO)
 

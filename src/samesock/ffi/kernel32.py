@@ -60,6 +60,7 @@ WAIT_FAILED: Final = 0xFFFFFFFF
 INFINITE: Final = 0xFFFFFFFF
 
 # minwinbase.h, of FILE_INFO_BY_HANDLE_CLASS
+FileBasicInfo: Final = 0
 FileDispositionInfo: Final = 4
 
 # winerror.h

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from samesock.backend import _windows_known
 from unit.winsock_scripted.windows import Windows
 
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> Windows:
-    """The scripted system."""
+    """The scripted system, of which nothing is known yet."""
+    monkeypatch.setattr(_windows_known, "_known", {})
     return Windows(monkeypatch)
 
 

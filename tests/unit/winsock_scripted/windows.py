@@ -22,6 +22,7 @@ from samesock.backend._security_descriptor import SYSTEM, sid_bytes
 from samesock.ffi import INVALID_HANDLE_VALUE, Function, Library
 from samesock.ffi import kernel32 as declared
 from samesock.ffi.advapi32 import advapi32
+from samesock.ffi.afd import UNICODE_STRING, ntdll
 from samesock.ffi.iphlpapi import iphlpapi
 from samesock.ffi.kernel32 import kernel32
 from samesock.ffi.ws2_32 import ws2_32
@@ -77,13 +78,15 @@ class Windows:
         self.files: dict[str, bytes] = {}
         self.descriptors: dict[str, bytes] = {}
         self.attributes: dict[str, int] = {}
+        self.times: dict[str, tuple[int, int, int]] = {}
+        """When a file was made, last written and last changed, where that is told."""
         self.events: dict[str, bytes] = {}
         self.processes: dict[int, tuple[int, str | None]] = {}
         self.volume = declared.FILE_PERSISTENT_ACLS
         self.administrator = False
         self.discarded: list[str] = []
         self.calls: list[str] = []
-        for library in (kernel32, advapi32, iphlpapi, ws2_32):
+        for library in (kernel32, advapi32, iphlpapi, ws2_32, ntdll):
             self._script(library)
         patch.setattr(security, "user", lambda: ME)
 
@@ -160,6 +163,18 @@ class Windows:
         put(got, len(data))
         return 1
 
+    def GetFileInformationByHandleEx(self, file: int, kind: int, room: Any, size: int) -> int:
+        assert kind == declared.FileBasicInfo
+        return self._basic(self.open[file], room) == 0
+
+    def _basic(self, name: str, room: Any) -> int:
+        if name not in self.files or name not in self.times:
+            self.error = 87
+            return 0xC0000034  # STATUS_OBJECT_NAME_NOT_FOUND
+        made, written, changed = self.times[name]
+        put(room, struct.pack("<qqqqI4x", made, 0, written, changed, self.attributes.get(name, 0x20)))
+        return 0
+
     def SetFileInformationByHandle(self, file: int, kind: int, data: Any, size: int) -> int:
         self.discarded.append(self.open[file])
         self.files.pop(self.open[file])
@@ -190,6 +205,14 @@ class Windows:
         born = self.processes[self.open[process]][0]
         created._obj.dwHighDateTime, created._obj.dwLowDateTime = born >> 32, born & 0xFFFFFFFF
         return 1
+
+    # ntdll
+
+    def NtQueryAttributesFile(self, attributes: Any, room: Any) -> int:
+        name = UNICODE_STRING.from_address(attributes._obj.ObjectName)
+        text = ctypes.string_at(name.Buffer, name.Length).decode("utf-16-le")
+        assert text.startswith("\\??\\")
+        return self._basic(text[4:], room)
 
     # advapi32
 
