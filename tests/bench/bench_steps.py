@@ -32,7 +32,7 @@ TITLES = {
 
 CALLS = "samesock.unix.calls:calls"
 STEPS = {
-    "TCP: make the client's socket": ["samesock.unix.dispatch:._stdlib_init"],
+    "TCP: make the client's socket": [f"{CALLS}.create"],
     "TCP: connect": [f"{CALLS}.connect_ex"],
     "TCP: accept, and make its socket": [f"{CALLS}.accept", "samesock.unix.accepting:.accepted"],
     "TCP: close both sockets": [f"{CALLS}.close"],
@@ -40,7 +40,10 @@ STEPS = {
         "samesock.backend:system.open_record",
         "samesock.backend:system.OpenRecord.close",
     ],
-    "its life, asked before and after connecting": ["samesock.backend:system.OpenRecord.live"],
+    "its life, asked before and after connecting": [
+        "samesock.backend:system.OpenRecord.seems_live",
+        "samesock.backend:system.OpenRecord.live",
+    ],
     "whose it is, and where": [
         "samesock.backend:system.OpenRecord.trusted",
         "samesock.backend:system.realm",
@@ -49,7 +52,10 @@ STEPS = {
     ],
     "the hello: make and check": ["samesock.unix.hello:.make", "samesock.unix.hello:.check"],
     "the hello: send and receive": [f"{CALLS}.send", f"{CALLS}.recv"],
-    "a second Python object for a socket": [f"{CALLS}.init", f"{CALLS}.create", f"{CALLS}.detach"],
+    "a second Python object for a socket": [
+        "samesock.unix.dispatch:._stdlib_init",
+        f"{CALLS}.detach",
+    ],
     "modes, options, addresses": [
         f"{CALLS}.settimeout",
         f"{CALLS}.setsockopt",

@@ -138,3 +138,78 @@ def test_whether_a_try_has_failed() -> None:
         tcp.connect(server.getsockname())
         with pytest.raises(ConnectionRefusedError):
             connecting._has_failed(tcp, b"s", None)
+
+
+def test_a_life_that_only_seems(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first look is content with less (Windows), the second one decides, and nothing was sent before it."""
+    listen()
+    asked: list[str] = []
+
+    def answer(name: str, result: bool) -> Callable[..., bool]:
+        def asked_for(*_: object) -> bool:
+            asked.append(name)
+            return result
+
+        return asked_for
+
+    def send(*_: object) -> int:
+        asked.append("send")
+        return 0
+
+    monkeypatch.setattr(system.OpenRecord, "seems_live", answer("seems", True))
+    monkeypatch.setattr(system.OpenRecord, "live", answer("lives", False))
+    monkeypatch.setattr(calls, "send", send)
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(20)
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(path)
+    assert asked == ["seems", "lives"]
+
+
+def test_datagrams_are_sent_to_the_living_alone(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A datagram's one look asks for all of it: a life that only seems is refused."""
+    path = str(socket_dir / "d")
+    with (
+        samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as receiver,
+        samesock.socket(samesock.AF_UNIX, samesock.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind(path)
+        monkeypatch.setattr(system.OpenRecord, "seems_live", lambda *_: True)
+        monkeypatch.setattr(system.OpenRecord, "live", lambda *_: False)
+        with pytest.raises(ConnectionRefusedError):
+            sender.sendto(b"x", path)
+
+
+@pytest.mark.parametrize(("first", "named"), [(errno.EINPROGRESS, 0), (errno.EALREADY, 1)])
+def test_whose_connect_it_was(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, first: int, named: int
+) -> None:
+    """A connect that this call has begun leads where it was told to; of one that was under way before, the peer's name
+    is asked for. (Where the name is there early, Winsock, it tells nothing of whether there is a connection.)"""
+    listen()
+    connect_ex, getpeername = calls.connect_ex, calls.getpeername
+    codes: list[int] = []
+    names: list[Any] = []
+
+    def told(tcp: Any, server: Any) -> int:
+        code = connect_ex(tcp, server)
+        if not codes and code in connecting._PENDING:
+            code = first
+        codes.append(code)
+        return code
+
+    def asked(tcp: Any) -> Any:
+        names.append(getpeername(tcp))
+        return names[-1]
+
+    monkeypatch.setattr(system, "NAMED_EARLY", True)
+    monkeypatch.setattr(calls, "connect_ex", told)
+    monkeypatch.setattr(calls, "getpeername", asked)
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(20)
+        client.connect(path)
+    assert codes[0] == first
+    assert codes[1] in connecting._CONNECTED
+    assert len(names) == named

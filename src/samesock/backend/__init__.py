@@ -109,6 +109,10 @@ class OpenRecord(Protocol):
     def live(self, id: bytes) -> bool:
         """Whether somebody who holds the name is listening now. `id` is the record's."""
 
+    def seems_live(self, id: bytes) -> bool:
+        """The same where it is asked before anything is done, and again before anything is sent: that who holds the
+        name is the file's owner may be left to the second time."""
+
     def trusted(self) -> bool:
         """Whether the file belongs to this user, nobody else may write to it, and its life is not in doubt (asked
         after `live`)."""

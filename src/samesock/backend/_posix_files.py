@@ -219,6 +219,8 @@ class OpenRecord:
         self._in_doubt = place < _LOCK_START
         return bool(kind == fcntl.F_WRLCK)
 
+    seems_live = live
+
     def trusted(self) -> bool:
         """Whether the file is this user's, closed to the group's and others' writing, and its life not in doubt."""
         status = self._status

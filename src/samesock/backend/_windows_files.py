@@ -214,6 +214,10 @@ class OpenRecord:
         """Whether the event of this id is set and belongs to the file's owner."""
         return _windows_life.is_announced(id, self._descriptor.owner)
 
+    def seems_live(self, id: bytes) -> bool:
+        """Whether there is an event of this id, whoever has made it."""
+        return _windows_life.seems_announced(id)
+
     def trusted(self) -> bool:
         """Whether the file is this user's, and its access list lets nobody else write."""
         return security.mine_alone(self._descriptor)

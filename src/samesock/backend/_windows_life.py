@@ -50,10 +50,20 @@ def is_announced(id: bytes, owner: str | None) -> bool:
 
     It is made by listen(), so that it exists says all; asking whether it is set would cost a fifth of this.
     """
-    return owner is not None and any(_exists(_name(namespace, id), owner) for namespace in _NAMESPACES)
+    return owner is not None and any(_belongs(_name(namespace, id), owner) for namespace in _NAMESPACES)
 
 
-def _exists(name: str, owner: str) -> bool:
+def seems_announced(id: bytes) -> bool:
+    """Whether an event of this id exists, whosever it is. Keeps nothing alive, either."""
+    for namespace in _NAMESPACES:
+        event = kernel32.OpenEventW(READ_CONTROL, False, _name(namespace, id))
+        if event:
+            kernel32.CloseHandle(event)
+            return True
+    return False
+
+
+def _belongs(name: str, owner: str) -> bool:
     event = kernel32.OpenEventW(READ_CONTROL, False, name)
     if not event:
         return False

@@ -64,6 +64,8 @@ class OpenRecord:
         """Absent."""
         _absent("asking whether somebody listens")
 
+    seems_live = live
+
     def trusted(self) -> bool:
         """Absent."""
         _absent("asking whether a socket's file can be trusted")

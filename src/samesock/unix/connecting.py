@@ -31,6 +31,8 @@ OVER_SECONDS = 3.0
 
 _TWO_TYPES = "connecting Unix sockets of two types"
 _PENDING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY, 10035, 10036, 10037}
+_BEGUN = {errno.EINPROGRESS, 10035}
+"""What says that this very call has begun a connect. Of one that is under way already they say 10037, or 10022."""
 _CONNECTED = {0, errno.EISCONN, 10056}
 _REFUSED = {errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET, 10061, 10060, 10054}
 _BROKEN = {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10057, 10058}
@@ -46,9 +48,14 @@ def refusal(path: bytes) -> OSError:
     return named_error("ECONNREFUSED", "connecting a Unix socket", os.fsdecode(path))
 
 
-def open_living(tcp: _socket.socket, path: bytes, kind: int) -> tuple[OpenRecord, Record]:
+def open_living(
+    tcp: _socket.socket, path: bytes, kind: int, *, first: bool = False
+) -> tuple[OpenRecord, Record]:
     """The file and its record, alive; `ECONNREFUSED` for whatever is no living socket of this realm, `EPROTOTYPE`
-    for one of another type than `kind`: the system's own Unix sockets beside these are streams."""
+    for one of another type than `kind`: the system's own Unix sockets beside these are streams.
+
+    With `first`, whose life it is may be left to a second look, which must come before anything is sent.
+    """
     try:
         file = system.open_record(path)
     except OSError as failure:
@@ -58,7 +65,11 @@ def open_living(tcp: _socket.socket, path: bytes, kind: int) -> tuple[OpenRecord
         raise
     try:
         record = rendezvous.decode(file.data)
-        if record is None or record.realm != system.realm(tcp) or not file.live(record.id):
+        if (
+            record is None
+            or record.realm != system.realm(tcp)
+            or not (file.seems_live if first else file.live)(record.id)
+        ):
             raise refusal(path)
         if record.kind != kind:
             raise named_error("EPROTOTYPE", _TWO_TYPES, os.fsdecode(path))
@@ -93,7 +104,7 @@ def connect(
     pause = 0.002
     calls.settimeout(tcp, 0.0)
     while True:
-        file, record = open_living(tcp, path, kind)
+        file, record = open_living(tcp, path, kind, first=True)
         try:
             if pending_port not in (0, record.port) and not _has_failed(tcp, path, deadline):
                 tried = "connecting a Unix socket: an earlier try to another path is still under way"
@@ -147,7 +158,7 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
             raise _failed(code, path) from None  # it has a name, or there is one loopback address only
         code = calls.connect_ex(tcp, server)
     if code in _PENDING:
-        code = _settled(tcp, server, limit)
+        code = _settled(tcp, server, limit, begun=code in _BEGUN)
     if code in _CONNECTED:
         return code
     if code in _PENDING:
@@ -180,9 +191,9 @@ def _failed(code: int, path: bytes) -> OSError:
     return named_error(errno.errorcode.get(code, "EIO"), tried, os.fsdecode(path))
 
 
-def _settled(tcp: _socket.socket, server: Address, limit: float) -> int:
-    """What became of a connect that was begun: an error's code, or one of the connected or pending ones, where 0 says
-    that it has reached that server."""
+def _settled(tcp: _socket.socket, server: Address, limit: float, *, begun: bool) -> int:
+    """What became of a connect that was begun, by this try if `begun`: an error's code, or one of the connected or
+    pending ones, where 0 says that it has reached that server."""
     if not system.NAMED_EARLY:
         # On loopback the handshake is over by now as a rule. Then the peer has a name, which had to be asked for
         # anyhow: another thread may have connected the same socket.
@@ -196,7 +207,7 @@ def _settled(tcp: _socket.socket, server: Address, limit: float) -> int:
     # another by that.
     code = calls.connect_ex(tcp, server)
     if code not in _PENDING:
-        return code or errno.EISCONN
+        return 0 if begun and code in _CONNECTED else code or errno.EISCONN
     number = calls.fileno(tcp)
     if not system.wait([], [number], limit):
         return errno.EAGAIN

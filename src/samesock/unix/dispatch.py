@@ -66,12 +66,23 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
             carrier = _STREAM | kind & _MODE_FLAGS
     if proto not in _PROTOCOLS:
         raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
-    _stdlib_init(sock, AF_UNIX if transport == "native" else _socket.AF_INET, carrier, 0)
-    # Detached first: PyPy closes what an object had before it is initialised again.
-    calls.init(sock, AF_UNIX, kind, 0 if proto == -1 else proto, fileno=calls.detach(sock))
+    if proto == -1:
+        proto = 0
+    end = _end_class(transport, plain)()
+    if transport == "native" or plain == _socket.SOCK_DGRAM:
+        _stdlib_init(sock, AF_UNIX if transport == "native" else _socket.AF_INET, carrier, 0)
+        # Detached first: PyPy closes what an object had before it is initialised again.
+        calls.init(sock, AF_UNIX, kind, proto, fileno=calls.detach(sock))
+    else:
+        tcp = calls.create(_socket.AF_INET, carrier, 0)
+        try:
+            _stdlib_init(sock, AF_UNIX, kind, proto, fileno=calls.fileno(tcp))
+            end.lend(tcp)  # type: ignore[attr-defined]
+        except BaseException:
+            (calls.close if calls.fileno(sock) < 0 else calls.detach)(tcp)
+            raise
     if kind & _NONBLOCK:
         calls.settimeout(sock, 0.0)
-    end = _end_class(transport, plain)()
     if plain == _socket.SOCK_DGRAM:
         try:
             end.open(sock)  # type: ignore[attr-defined]

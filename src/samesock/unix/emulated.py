@@ -53,6 +53,8 @@ _CONNECTING = "connecting a Unix socket"
 _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
 _SO_PASSCRED: int | None = getattr(_socket, "SO_PASSCRED", None)
+_IS_COUNTED = sys.implementation.name == "cpython"
+"""Whether an end is dropped, and what it holds let go, at once when its socket is."""
 _DIRECTIONS = (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR)
 _OVER = frozenset(
     {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10057, 10058}
@@ -89,9 +91,27 @@ class EmulatedEnd:
     _linger = (0, 0)
     _pending_port = 0
     _port = 0
+    _carrier: _socket.socket | None = None
 
     def __init__(self, state: State | None = None) -> None:
         self.state: State = State() if state is None else state
+
+    def lend(self, carrier: _socket.socket) -> None:
+        """Have C's own object of AF_INET for the descriptor, with which it was made: bind or connect then need no twin.
+        It owns nothing any more, and lets the number go before it can close it."""
+        if _IS_COUNTED:
+            self._carrier = carrier
+        else:
+            calls.detach(carrier)
+
+    def _twin(self, number: int) -> _socket.socket:
+        """That object, for one call to use and detach, or a new one."""
+        return self.__dict__.pop("_carrier", None) or twin(number)
+
+    def _drop_carrier(self) -> None:
+        carrier = self.__dict__.pop("_carrier", None)
+        if carrier is not None:
+            calls.detach(carrier)
 
     # ---- the server's calls
 
@@ -131,7 +151,7 @@ class EmulatedEnd:
     def _bind_port(self, sock: _socket.socket, number: int) -> bytes:
         """Any free port of 127.0.0.1, exclusively; returns its realm. It is kept for the next bind() if the file
         cannot be made; a connected socket has its port already."""
-        tcp = twin(number)
+        tcp = self._twin(number)
         try:
             if self.state.role == "new" and not self._port:
                 system.prepare_listener(tcp)
@@ -213,7 +233,7 @@ class EmulatedEnd:
                 raise named_error("EISCONN", _CONNECTING, os.fsdecode(path))
             raise named_error("EINVAL", f"{_CONNECTING} that listens", os.fsdecode(path))
         timeout = calls.gettimeout(sock)
-        tcp = twin(number)
+        tcp = self._twin(number)
         try:
             system.prepare_client(tcp)
             record, local, server, nonce = connecting.connect(
@@ -416,6 +436,7 @@ class EmulatedEnd:
 
     def detach(self, sock: _socket.socket) -> int:
         """Let go of the descriptor; `socket(fileno=)` finds the end again."""
+        self._drop_carrier()
         try:
             self.hand_on()
         except OSError:
@@ -437,6 +458,7 @@ class EmulatedEnd:
         """Life first, then the port, then whoever was waiting: so no port is ever free while its name lives."""
         hold, acceptor = self._hold, self._acceptor
         self._hold = self._acceptor = None
+        self._drop_carrier()
         try:
             if self.state.passage is not None or system.passing.NEEDS_TARGET:
                 self._close_passage(sock)
@@ -469,6 +491,9 @@ class EmulatedEnd:
         """For a socket that is dropped and not closed: C has closed its descriptor by now, and knows of nothing else.
         Without this the name would live on, and its port be anybody's. When the interpreter ends, the kernel does it;
         by then a module may have lost its names, so the question is a default value."""
+        carrier = self.__dict__.pop("_carrier", None)
+        if carrier is not None:
+            carrier.detach()
         if ending():
             return
         hold, self._hold = self._hold, None

@@ -62,6 +62,19 @@ def test_event_must_be_the_files_owners(windows: Windows) -> None:
     assert record.owned_by(winsock.open_record(b"a.sock").owner())
 
 
+def test_first_look_asks_for_no_owner(windows: Windows) -> None:
+    """Before anything is touched it is enough that an event of the name is there, anybody's, in either namespace; to
+    look leaves nothing open."""
+    windows.files["a.sock"] = bytes(256)
+    record = winsock.open_record(b"a.sock")
+    assert not record.seems_live(ID)
+    for namespace in ("Local", "Global"):
+        windows.events = {f"{namespace}\\samesock-{ID.hex()}": mine(STRANGER)}
+        assert record.seems_live(ID)
+        assert not record.live(ID)
+    assert not windows.open
+
+
 def test_squatted_globally_alive_locally(windows: Windows) -> None:
     """A stranger's event in the machine's namespace does not hide the owner's in the session's; neither stays open."""
     windows.events[f"Global\\samesock-{ID.hex()}"] = mine(STRANGER)

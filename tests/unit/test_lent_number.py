@@ -1,0 +1,165 @@
+"""C's own object under an emulated Unix socket, kept until bind or connect: the number is never closed by it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import socket
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import samesock
+from samesock.unix import choosing, connecting, ends
+from samesock.unix.calls import calls
+
+pytestmark = pytest.mark.skipif(
+    choosing.transport() != "emulated", reason="unix-stream is not emulated here (SAMESOCK_UNIX=emulated)"
+)
+
+KINDS = [samesock.SOCK_STREAM, samesock.SOCK_SEQPACKET]
+
+
+def close(sock: Any, path: str) -> None:
+    sock.close()
+
+
+def detach_and_close(sock: Any, path: str) -> None:
+    socket.close(sock.detach())
+
+
+def bind(sock: Any, path: str) -> None:
+    sock.bind(path)
+    sock.close()
+
+
+def fail_to_bind(sock: Any, path: str) -> None:
+    with contextlib.suppress(OSError):
+        sock.bind(os.path.join(path, "missing", "s"))
+    sock.close()
+
+
+def fail_to_connect(sock: Any, path: str) -> None:
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            sock.connect(path)
+    sock.close()
+
+
+def connect(sock: Any, path: str) -> None:
+    with samesock.socket(samesock.AF_UNIX, sock.type) as listener:
+        listener.bind(path)
+        listener.listen()
+        sock.connect(path)
+        listener.accept()[0].close()
+        sock.close()
+
+
+def duplicate(sock: Any, path: str) -> None:
+    with sock.dup() as other:
+        sock.close()
+        other.bind(path)
+
+
+def shut_down(sock: Any, path: str) -> None:
+    sock.shutdown(samesock.SHUT_RD)
+    sock.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "way",
+    [close, detach_and_close, bind, fail_to_bind, fail_to_connect, connect, duplicate, shut_down],
+    ids=lambda way: way.__name__,
+)
+def test_number_is_closed_once(socket_dir: Path, kind: int, way: Callable[[Any, str], None]) -> None:
+    """Whatever becomes of a socket, nothing closes its number later, when that may be somebody else's."""
+    sock = samesock.socket(samesock.AF_UNIX, kind)
+    end = ends.get(sock)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        way(sock, str(socket_dir / "s"))
+        with contextlib.ExitStack() as stack:
+            others = [stack.enter_context(socket.socket()) for _ in range(10)]
+            del sock, end
+            gc.collect()
+            for other in others:
+                assert other.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
+
+
+def test_dropped(socket_dir: Path) -> None:
+    """A socket that is dropped warns once, of itself, and its number is closed once."""
+    sock = samesock.socket(samesock.AF_UNIX)
+    end = ends.get(sock)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del sock
+        gc.collect()
+    assert [(str(warning.message).split()[1], warning.category) for warning in caught] == [
+        ("<samesock._socket.socket", ResourceWarning)
+    ]
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(socket.socket()) for _ in range(10)]
+        del end
+        gc.collect()
+        for other in others:
+            assert other.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
+
+
+def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket that cannot be made has closed its number already: nothing is left to the collector, and to warn of."""
+    made: list[Any] = []
+    create = calls.create
+
+    def kept(*arguments: Any) -> Any:
+        made.append(create(*arguments))
+        return made[-1]
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(calls, "create", kept)
+    monkeypatch.setattr("samesock.unix.dispatch._stdlib_init", refused)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(MemoryError):
+            samesock.socket(samesock.AF_UNIX)
+        assert [tcp.fileno() for tcp in made] == [-1]
+
+
+def test_two_threads_connect_one_socket(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that connect the same socket at once have an object each: neither takes the other's away."""
+    path = str(socket_dir / "s")
+    used: list[Any] = []
+    both = threading.Barrier(2, timeout=20)
+
+    def meet(tcp: Any, *_: Any, **__: Any) -> Any:
+        used.append(tcp)
+        both.wait()
+        raise FileNotFoundError(2, "nothing there", path)
+
+    monkeypatch.setattr(connecting, "connect", meet)
+    failures: list[OSError] = []
+    with samesock.socket(samesock.AF_UNIX) as sock:
+
+        def attempt() -> None:
+            try:
+                sock.connect(path)
+            except OSError as failure:
+                failures.append(failure)
+
+        threads = [threading.Thread(target=attempt) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert [failure.errno for failure in failures] == [2, 2]
+        assert used[0] is not used[1]
+        assert sock.getsockname() == ""
+        assert calls.gettimeout(sock) is None
+        assert sock.fileno() >= 0
