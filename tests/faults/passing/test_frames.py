@@ -133,6 +133,7 @@ def test_a_plain_recv_gets_bytes_that_tell_nothing(pair, pipe, socket_dir):
     assert all_of(other, 1) == (b"y", [])
 
 
+@stays_with_its_receiver
 def test_a_plain_recv_does_not_end_passing(pair, pipe):
     """After a frame was read as plain bytes, the next one is a frame again."""
     one, other = pair
