@@ -43,6 +43,7 @@ from socket import MsgFlag as MsgFlag
 from socket import SocketIO as SocketIO
 from socket import __all__ as _standard_names
 
+from samesock import _environment as _environment
 from samesock._constants import EAI_ADDRFAMILY as EAI_ADDRFAMILY
 from samesock._constants import EAI_AGAIN as EAI_AGAIN
 from samesock._constants import EAI_BADFLAGS as EAI_BADFLAGS

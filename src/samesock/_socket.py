@@ -452,3 +452,5 @@ def fromshare(info: bytes) -> socket:
 
 if not _KERNEL:
     _dispatch.plain_classes.insert(0, socket)
+    if hasattr(os, "fork"):
+        from samesock.unix import beforehand as _beforehand  # noqa: F401

@@ -25,6 +25,7 @@ import samesock
 from conformance import scoring
 from conformance.implementations import Implementation, implementations, is_missing_name, lacks
 from conformance.raising import PATIENCE
+from conformance.unix_datagrams import Datagrams
 from samesock import _platform_file
 
 HERE = Path(__file__).parent
@@ -253,6 +254,12 @@ def unix(net: Any, socket_dir: Path) -> Iterator[Unix]:
     made = Unix(net, socket_dir)
     with made.stack:
         yield made
+
+
+@pytest.fixture
+def dgram(unix: Unix) -> Datagrams:
+    """The maker of datagram sockets."""
+    return Datagrams(unix)
 
 
 class Inet:

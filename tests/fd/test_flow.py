@@ -205,9 +205,14 @@ def test_close_by_object_flushes_and_is_known(tmp_path):
 
 
 def test_importing_samesock_does_not_import_it():
-    """`import samesock` brings nothing of `samesock.fd`."""
+    """`import samesock` brings nothing of `samesock.fd`, unless it is told to emulate where processes fork."""
     code = "import sys; sys.path[:] = eval(sys.argv[1]); import samesock; print('samesock.fd' in sys.modules)"
+    environment = {key: value for key, value in os.environ.items() if key != "SAMESOCK_UNIX"}
     done = subprocess.run(
-        [sys.executable, "-c", code, repr(sys.path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, repr(sys.path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "False"

@@ -257,9 +257,25 @@ def test_baseline(folder: Path) -> None:
     again = run_pytest(folder, folder / "b3.json", *options, "test_new", "--fd-leaks-update")
     (folder / "test_new.py").unlink()
     assert again.code == 0, again.output
+    assert "1 leak of this run written to " in again.output
     after = json.loads((folder / "base.json").read_text())
     assert len(after["leaks"]) == 3
     assert all(row in after["leaks"] for row in before["leaks"])
+
+
+def test_a_baseline_that_cannot_be_written(folder: Path) -> None:
+    """A run that cannot write its baseline says so, and not that it has."""
+    options = (
+        "--fd-leaks=error",
+        "--fd-leaks-baseline=no/base.json",
+        "--fd-leaks-update",
+        "-k",
+        "another_mark",
+    )
+    run = run_pytest(folder, folder / "unwritten.json", *options)
+    assert run.code == pytest.ExitCode.INTERNAL_ERROR, run.output
+    assert "cannot write " in run.output
+    assert "of this run written" not in run.output
 
 
 @pytest.mark.parametrize(

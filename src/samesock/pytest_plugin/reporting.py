@@ -197,12 +197,13 @@ class Reporting:
             lines += [f"kept by {what}: known, not counted" for what in sorted(self.known)]
         elif self.of("allowed"):
             lines.append(f"{len(self.of('allowed'))} allowed (listed with -v)")
-        if self.settings.update and self.settings.baseline is not None:
-            lines.append(
-                f"{len(self.of('finding', 'section'))} leaks of this run written to {self.settings.baseline}"
-            )
         if self.unwritten:
             lines.append(self.unwritten)
+        elif self.settings.update and self.settings.baseline is not None:
+            count = len(self.of("finding", "section"))
+            lines.append(
+                f"{count} {'leak' if count == 1 else 'leaks'} of this run written to {self.settings.baseline}"
+            )
         return lines
 
 

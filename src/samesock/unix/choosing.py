@@ -19,12 +19,13 @@ VARIABLE = "SAMESOCK_UNIX"
 
 def forced() -> str | None:
     """What the environment asks for, `None` if nothing. ValueError for what is neither."""
-    value = os.environ.get(VARIABLE, "").strip().lower()
+    asked = os.environ.get(VARIABLE, "")
+    value = asked.strip().lower()
     if not value:
         return None
     if value not in ("native", "emulated"):
         raise ValueError(
-            f"the environment variable {VARIABLE} is {value!r}; it can be 'native' or 'emulated'"
+            f"the environment variable {VARIABLE} is {asked!r}; it can be 'native' or 'emulated'"
         )
     return value
 
@@ -41,8 +42,7 @@ def over_winsock() -> bool:
 
 def kernel_does_all() -> bool:
     """Whether a Unix socket is simply the interpreter's own here, so that no method needs another one."""
-    wanted = forced()  # first: a value that is neither is an error everywhere
-    return interpreter_has_unix() and wanted != "emulated"
+    return interpreter_has_unix() and forced() != "emulated"
 
 
 @functools.lru_cache(maxsize=1)
