@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import socket as plain
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +152,29 @@ def test_client_is_not_taken_for_whoever_has_its_port(path: str, listener: sames
                 assert who.trust == "claimed"
                 return
     pytest.fail("the port of a client that was gone was never free")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system's own AF_UNIX is absent, to compare with")
+@pytest.mark.parametrize("kind", [plain.SOCK_STREAM, plain.SOCK_DGRAM])
+@pytest.mark.parametrize(
+    "name",
+    ["new/", "new//", "folder/", "file/", "to-folder/", "to-file/", "dangling/", "missing/new/", "file/new/"],
+)
+def test_a_slash_at_the_end(path: str, name: str, kind: int) -> None:
+    """A name that ends in a slash is refused as the kernel refuses it, and nothing is made."""
+    folder = os.path.dirname(path)
+    os.mkdir(os.path.join(folder, "folder"))
+    Path(folder, "file").write_bytes(b"as it was")
+    for link, target in (("to-folder", "folder"), ("to-file", "file"), ("dangling", "nothing")):
+        os.symlink(target, os.path.join(folder, link))
+    there = sorted(os.listdir(folder))
+    address = os.path.join(folder, name)
+    with plain.socket(plain.AF_UNIX, kind) as kernels, samesock.socket(samesock.AF_UNIX, kind) as ours:
+        with pytest.raises(OSError) as expected:
+            kernels.bind(address)
+        with pytest.raises(OSError) as caught:
+            ours.bind(address)
+        assert (caught.value.errno, caught.value.filename) == (expected.value.errno, address)
+        assert type(caught.value) is type(expected.value)
+    assert sorted(os.listdir(folder)) == there
+    assert Path(folder, "file").read_bytes() == b"as it was"

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -146,3 +147,41 @@ def test_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="pidfd_getfd") as caught:
         passing.offer([("fd", 0)], passing.taker(None))
     assert caught.value.errno == errno.EOPNOTSUPP
+
+
+@needs_pidfd
+def test_two_threads_let_go_of_the_same_offers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two threads that find offers over at the same time each of them is taken back by one, and no number is closed
+    twice: the other thread's next one may have it."""
+    monkeypatch.setattr(passing, "_in_flight", [])
+    closed: list[int] = []
+    genuine = os.close
+
+    def close(number: int) -> None:
+        closed.append(number)
+        genuine(number)
+
+    offers = [passing.offer([("fd", 0)], passing.taker(None)) for _ in range(5)]
+    for one in offers:
+        one.sent()
+        for number in passing.take(one.lease, [("fd", b"")]):
+            assert number is not None
+            genuine(number)
+    is_over = passing.Offer.over
+
+    def over(one: passing.Offer) -> bool:
+        found = is_over(one)
+        if not closed:
+            with monkeypatch.context() as meanwhile:
+                meanwhile.setattr(passing.Offer, "over", is_over)
+                other = threading.Thread(target=passing.release)
+                other.start()
+                other.join(20)
+        return found
+
+    monkeypatch.setattr(os, "close", close)
+    monkeypatch.setattr(passing.Offer, "over", over)
+    passing.release()
+    assert passing._in_flight == []
+    assert len(closed) == len(set(closed)) == 2 * len(offers)
+    assert offers[0].over()

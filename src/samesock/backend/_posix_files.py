@@ -172,6 +172,9 @@ def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
         fd = os.open(name, _O_CREATE, _PRIVATE)
     except FileExistsError:
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), name) from None
+    except IsADirectoryError:  # open(2)'s word for a name with a slash at its end, whatever is there
+        code = errno.EADDRINUSE if os.path.lexists(name.rstrip("/")) else errno.ENOENT
+        raise OSError(code, os.strerror(code), name) from None
     try:
         fd = _above(fd, above)
         if os.write(fd, record) != len(record):

@@ -115,25 +115,31 @@ class Offer:
     __del__ = revoke  # for one that Ctrl+C came before, and nobody sent
 
     def over(self) -> bool:
-        """Whether there is nothing left to keep: taken, the receiver dead, or this is a forked copy."""
+        """Whether there is nothing left to keep: taken, the receiver dead, or this is a forked copy. Also of one that
+        another thread has just taken back."""
         if self._pid != os.getpid():
             return True
-        poller = select.poll()
-        poller.register(self._other, select.POLLIN)
-        if not poller.poll(0):
+        queue, receiver = self._other, self._receiver
+        if queue < 0 or not _is_readable(queue):
             return True
-        if self._receiver < 0:
-            return False
-        poller = select.poll()
-        poller.register(self._receiver, select.POLLIN)
-        return bool(poller.poll(0))
+        return receiver >= 0 and _is_readable(receiver)
+
+
+def _is_readable(number: int) -> bool:
+    poller = select.poll()
+    poller.register(number, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def release() -> None:
-    """Let go of what was taken."""
+    """Let go of what was taken. Of two threads that see the same offer over, the one that takes it off the list closes
+    its numbers."""
     for offer in list(_in_flight):
-        if offer.over() and offer in _in_flight:
-            _in_flight.remove(offer)
+        if offer.over():
+            try:
+                _in_flight.remove(offer)
+            except ValueError:
+                continue
             offer.revoke()
 
 

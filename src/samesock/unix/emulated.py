@@ -367,7 +367,9 @@ class EmulatedEnd:
                 from samesock.unix.passing import Passage
                 from samesock.unix.passing_keys import ConnectionKeys
 
-                state.passage = Passage(ConnectionKeys(seed, side))
+                # Two threads' first messages at once: what is half read must be in the one that both have.
+                found: Passage = state.__dict__.setdefault("passage", Passage(ConnectionKeys(seed, side)))
+                return found
         return state.passage
 
     def handed_to(self, process: int) -> None:

@@ -13,7 +13,7 @@ import samesock
 from faults.children import child, says, tell
 from faults.passing.exchange import all_of, close_all, frame_of, passage, stays_with_its_receiver
 from samesock.backend import system
-from samesock.unix import frames, passing
+from samesock.unix import ends, frames, passing
 
 pytestmark = pytest.mark.needs("passing")
 
@@ -231,3 +231,22 @@ def test_records_that_make_no_sense(pair):
         head = frames.Head(instance, number + 1, 0, 0, 0, 0, 1)
         one.sendall(frames.encode(key, head, records) + b"x")
         assert samesock.recv_fds(other, 1, 1)[:2] == (b"x", [])
+
+
+def test_two_threads_first_messages(pair, monkeypatch):
+    """Two threads whose calls are the first on a connection have the same state of it: a frame that one has read
+    half of is where the other goes on."""
+    end = ends.get(pair[0])
+    assert end is not None
+    genuine, found = passing.Passage, []
+
+    def made(keys):
+        monkeypatch.setattr(passing, "Passage", genuine)
+        other = threading.Thread(target=lambda: found.append(end.passage()))
+        other.start()
+        other.join(20)
+        return genuine(keys)
+
+    monkeypatch.setattr(passing, "Passage", made)
+    found.append(end.passage())
+    assert found[0] is found[1] is end.passage()
