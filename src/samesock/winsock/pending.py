@@ -96,8 +96,7 @@ def send(number: int, data: Any, flags: int = 0) -> int:
 def send_piece(number: int, data: bytes | int, size: int, flags: int = 0, whole: object = None) -> int:
     """The same for what may pend at a time: bytes, or the address of what `whole` keeps."""
     memory = _spare.pop() if _spare else _Memory()
-    status = memory.status
-    status.value = 0
+    status = memory.status  # of none that is spare it is "pending"
     try:
         memory.number.value = number
         memory.size.value = size
