@@ -74,6 +74,24 @@ def test_ctrl_c_ends_small_sends(made: Net, before: str) -> None:
         assert time.monotonic() - moments[-1] < 2
 
 
+def test_ctrl_c_ends_sends_of_a_piece_each(made: Net) -> None:
+    """signal(7): Ctrl+C ends a send(2) of some hundred KiB that blocks, three times in a row; shutdown(2) by another
+    thread ends the next one."""
+    one, _ = made.connection()
+
+    def send() -> None:
+        while True:
+            one.sendall(bytes(256 << 10))
+
+    for _ in range(3):
+        with pressed_after(0.1, until_heard=True) as moments:
+            with pytest.raises(KeyboardInterrupt):
+                send()
+            assert time.monotonic() - moments[-1] < 2
+    with pressed_after(0.1, lambda: one.shutdown(made.net.SHUT_RDWR)), pytest.raises(BrokenPipeError):
+        send()
+
+
 def test_a_handler_that_returns_lets_the_call_go_on(made: Net) -> None:
     """PEP 475: after a handler that does not raise the call goes on, and gives what comes then."""
     one, other = made.connection()
@@ -217,7 +235,8 @@ def test_200_exceptions_lose_nothing_that_comes(made: Net) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_200_interrupts_send_nothing_twice(made: Net) -> None:
+@pytest.mark.parametrize("piece", [16 << 20, 256 << 10], ids=["at once", "in pieces"])
+def test_200_interrupts_send_nothing_twice(made: Net, piece: int) -> None:
     """PEP 475: what is sent under 200 interrupts whose handler returns arrives once, in order."""
     one, other = made.connection()
     data = in_turns(16 << 20)
@@ -239,7 +258,8 @@ def test_200_interrupts_send_nothing_twice(made: Net) -> None:
     receiver = threading.Thread(target=receive, daemon=True)
     with handler(presser.handle), presser:
         receiver.start()
-        one.sendall(data)
+        for start in range(0, len(data), piece):
+            one.sendall(data[start : start + piece])
         one.shutdown(1)
         receiver.join(200)
     assert count == len(data)

@@ -21,13 +21,16 @@ from samesock.ffi import (
     advapi32,
     iphlpapi,
     kernel32,
+    kernel32_waits,
     mswsock,
     ws2_32,
 )
 
 TABLES: list[Library] = [
     ws2_32.ws2_32,
+    ws2_32.prepared_ws2_32,
     kernel32.kernel32,
+    kernel32_waits.kernel32_waits,
     advapi32.advapi32,
     iphlpapi.iphlpapi,
     mswsock.mswsock,
@@ -149,6 +152,14 @@ def test_libraries_have_what_is_declared(table: Library, function: Function) -> 
     """The system's library exports every function that is declared, and it is kept in the table."""
     found = getattr(table, function.name)
     assert found is getattr(table, function.name)
+
+
+@has_windows_libraries
+@pytest.mark.parametrize(("table", "function"), DECLARED)
+def test_prepared_arguments_are_not_converted(table: Library, function: Function) -> None:
+    """ctypes is told the types of every function's arguments but a prepared one's, for which it would look at each."""
+    told = getattr(table, function.name).argtypes
+    assert told is None if function.prepared else tuple(told) == function.argtypes
 
 
 @has_windows_libraries

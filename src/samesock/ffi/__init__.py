@@ -54,15 +54,21 @@ NEVER: Final = Failure.NEVER
 
 
 class Function:
-    """One function of a library: its result, its arguments, and the result that means failure."""
+    """One function of a library: its result, its arguments, and the result that means failure.
 
-    __slots__ = ("argtypes", "fails", "name", "restype")
+    A `prepared` one is called with arguments that need no converting: references, objects of C's types, and numbers for
+    what is 32 bits wide. ctypes is told no types then. To convert what a send takes costs it 6 us under Wine, once it
+    has waited and the caches are cold.
+    """
+
+    __slots__ = ("argtypes", "fails", "name", "prepared", "restype")
 
     # Any: ctypes has no public type for its simple types, and each of them, and POINTER(...), is a class of
     # its own.
-    def __init__(self, restype: Any, *argtypes: Any, fails: int | Failure) -> None:
+    def __init__(self, restype: Any, *argtypes: Any, fails: int | Failure, prepared: bool = False) -> None:
         self.restype: Any = restype
         self.argtypes: tuple[Any, ...] = argtypes
+        self.prepared: bool = prepared
         self.fails: int | Failure = fails
         self.name: str = ""
 
@@ -105,7 +111,8 @@ class Library:
         # program would win.
         library = ctypes.WinDLL(self.dll, use_last_error=True, winmode=_LOAD_LIBRARY_SEARCH_SYSTEM32)
         function = library[declared.name]
-        function.argtypes = declared.argtypes
+        if not declared.prepared:
+            function.argtypes = declared.argtypes
         function.restype = declared.restype
         return function
 

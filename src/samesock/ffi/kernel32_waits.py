@@ -159,7 +159,9 @@ class Kernel32Waits(Library):
     SetEvent: Function = Function(BOOL, HANDLE, fails=0)
     ResetEvent: Function = Function(BOOL, HANDLE, fails=0)
     WaitForSingleObject: Function = Function(DWORD, HANDLE, DWORD, fails=WAIT_FAILED)
-    WaitForMultipleObjects: Function = Function(DWORD, DWORD, LPVOID, BOOL, DWORD, fails=WAIT_FAILED)
+    WaitForMultipleObjects: Function = Function(
+        DWORD, DWORD, LPVOID, BOOL, DWORD, fails=WAIT_FAILED, prepared=True
+    )
     SleepEx: Function = Function(DWORD, DWORD, BOOL, fails=NEVER)
 
     # processthreadsapi.h

@@ -186,4 +186,16 @@ class Ws2_32(Library):
     )
 
 
+class PreparedWs2_32(Library):
+    """The same functions for arguments that were prepared, see `Function`."""
+
+    dll = "ws2_32.dll"
+
+    # winsock2.h
+    WSASend: Function = Function(
+        _int, SOCKET, LPVOID, DWORD, LPVOID, DWORD, LPVOID, LPVOID, fails=SOCKET_ERROR, prepared=True
+    )
+
+
 ws2_32: Ws2_32 = Ws2_32()
+prepared_ws2_32: PreparedWs2_32 = PreparedWs2_32()

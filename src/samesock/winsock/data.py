@@ -20,7 +20,7 @@ from samesock import _call_arguments, _message_arguments, _waking
 from samesock._call_arguments import size_of
 from samesock.unix import ends
 from samesock.unix.dispatch import Methods, sender_of
-from samesock.winsock import blocking, receiving, sending, stream_error
+from samesock.winsock import blocking, pending, receiving, sending, stream_error
 from samesock.winsock.calls import calls
 from samesock.winsock.interrupting import interrupter
 
@@ -35,6 +35,8 @@ _SIGINT = int(signal.SIGINT)
 _raise_on_ctrl_c = signal.default_int_handler
 _STREAM = _socket.SOCK_STREAM
 _SMALL = blocking.SMALL
+_PIECE = pending.PIECE if not interrupter.signals_do_it else _SMALL
+"""The most that goes out in one piece without `blocking`."""
 _BIG = 4 << 20
 """What is longer goes out in pieces, see `sending`."""
 
@@ -55,24 +57,29 @@ class DataMethods:
             _message_arguments.bytes_of(data)
             raise
 
-    def sendall(self: Any, data: Any, flags: int = 0, /) -> None:
+    def sendall(self: Any, data: Any, flags: int = 0, /) -> None:  # noqa: C901  (in one frame, see above)
         try:
             size = len(data) if data.__class__ is bytes else size_of(data)
             if flags or calls.type(self) != _STREAM or size > _BIG:
                 return sending.sendall(self, data, flags)
-            if size > _SMALL or calls.gettimeout(self) is not None:
+            if calls.gettimeout(self) is not None or (
+                size > _SMALL and (size > _PIECE or data.__class__ is not bytes)
+            ):
                 return blocking.write(calls.sendall, self, data)  # type: ignore[no-any-return]
             me = get_ident()
             is_main = me == interrupter.main
             if (
                 me in _writers
                 or me in _readers
-                or (is_main and (interrupter.queued or not interrupter.ready))
-                or (is_main and _getsignal(_SIGINT) is not _raise_on_ctrl_c)
+                or (is_main and size <= _SMALL and (interrupter.queued or not interrupter.ready))
+                or (is_main and size <= _SMALL and _getsignal(_SIGINT) is not _raise_on_ctrl_c)
             ):
                 return blocking.write(calls.sendall, self, data)  # type: ignore[no-any-return]
             _writers[me] = self
             try:
+                if is_main and size > _SMALL:
+                    pending.send_piece(calls.fileno(self), data, size)
+                    return None
                 if is_main:
                     interrupter.writing = [self]
                 return calls.sendall(self, data)
@@ -98,12 +105,12 @@ class DataMethods:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv(self, size, flags)
         try:
-            if size.__class__ is not int or size < 0:  # before the wait for something to receive
-                size = _call_arguments.size(size, "recv")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
-                if not (
-                    me in _readers or me in _writers or (me == interrupter.main and not interrupter.ready)
+                if (
+                    (interrupter.ready or me != interrupter.main)
+                    and me not in _readers
+                    and me not in _writers
                 ):
                     _readers[me] = self
                     try:
@@ -117,6 +124,7 @@ class DataMethods:
                             interrupter.let_pass(me)
                         if _orphans:
                             _waking.close_if_last(self)
+            size = _call_arguments.size(size, "recv")  # before the wait for something to receive
             return blocking.read(calls.recv, self, size) or _nothing(self, b"", size)
         except OSError as error:
             if stream_error.is_end(self, error):
@@ -127,12 +135,12 @@ class DataMethods:
         if flags or calls.type(self) != _STREAM:
             return receiving.recv_into(self, buffer, nbytes, flags)
         try:
-            if nbytes.__class__ is not int or nbytes < 0:
-                nbytes = _call_arguments.size(nbytes, "recv_into")
             if calls.gettimeout(self) is None and not _marks:
                 me = get_ident()
-                if not (
-                    me in _readers or me in _writers or (me == interrupter.main and not interrupter.ready)
+                if (
+                    (interrupter.ready or me != interrupter.main)
+                    and me not in _readers
+                    and me not in _writers
                 ):
                     _readers[me] = self
                     try:
@@ -148,6 +156,7 @@ class DataMethods:
                             interrupter.let_pass(me)
                         if _orphans:
                             _waking.close_if_last(self)
+            nbytes = _call_arguments.size(nbytes, "recv_into")
             count: int = blocking.read(calls.recv_into, self, buffer, nbytes)
             return count or _nothing(self, 0, memoryview(buffer).nbytes)
         except OSError as error:

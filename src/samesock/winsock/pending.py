@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from samesock import _errors
 from samesock.backend import _windows_wait
-from samesock.ffi import DWORD, HANDLE, LPVOID, ULONG, ws2_32
+from samesock.ffi import DWORD, HANDLE, LPVOID, SOCKET, ULONG, ws2_32
 from samesock.ffi import kernel32_waits as waits
 from samesock.ffi.kernel32_waits import kernel32_waits
 
@@ -23,12 +23,8 @@ PIECE: Final = 1 << 20
 _STATUS_PENDING: Final = 0x103
 _SLICE_MILLISECONDS: Final = 50
 _TRIES: Final = 100
-
-
-class _Bytes(ctypes.Structure):
-    """WSABUF over a bytes object, which this field keeps alive: a cast to an address costs five times as much."""
-
-    _fields_ = [("len", ULONG), ("buf", ctypes.c_char_p)]
+_winsock = ws2_32.prepared_ws2_32
+_codes = ws2_32.ws2_32
 
 
 class _Memory:
@@ -40,16 +36,19 @@ class _Memory:
         self.event = kernel32_waits.CreateEventW(None, 1, 0, None)
         if not self.event:
             raise _errors.error(kernel32_waits.GetLastError(), "making an event")
+        self.sigint = _windows_wait.sigint_event()
         self.overlapped = waits.OVERLAPPED()
         self.overlapped.hEvent = self.event
         self.status = ULONG.from_buffer(self.overlapped)
-        self.bytes = _Bytes()
+        self.number = SOCKET()
         self.buffer = ws2_32.WSABUF()
+        self.size = ULONG.from_buffer(self.buffer)
+        # Of bytes that are put here their address is taken, and they are kept: a cast costs five times as much.
+        self.data = ctypes.c_char_p.from_buffer(self.buffer, ws2_32.WSABUF.buf.offset)
         self.sent = DWORD()
-        self.handles = (HANDLE * 2)(self.event, _windows_wait.sigint_event())
-        self.data: object = None
+        self.handles = (HANDLE * 2)(self.event, self.sigint)
+        self.whole: object = None
         self.to_overlapped = ctypes.byref(self.overlapped)
-        self.to_bytes = ctypes.byref(self.bytes)
         self.to_buffer = ctypes.byref(self.buffer)
         self.to_sent = ctypes.byref(self.sent)
         self.to_handles = ctypes.byref(self.handles)
@@ -59,12 +58,12 @@ class _Memory:
         if event:
             kernel32_waits.CloseHandle(event)
 
-    def take_back(self, number: int) -> bool:
+    def take_back(self) -> bool:
         """Cancel it; whether nothing pends on return. (Wine says "pending" of a send that it has refused.)"""
         for _ in range(_TRIES):
             if self.status.value != _STATUS_PENDING:
                 return True
-            kernel32_waits.CancelIoEx(number, self.to_overlapped)
+            kernel32_waits.CancelIoEx(self.number.value, self.to_overlapped)
             kernel32_waits.WaitForSingleObject(self.event, 5)
         return False
 
@@ -76,10 +75,7 @@ _given_up: list[_Memory] = []
 def send(number: int, data: Any, flags: int = 0) -> int:
     """Send all of it; how many bytes that was. Raises `OSError` with Winsock's code in `winerror`."""
     if type(data) is bytes and len(data) <= PIECE:
-        memory = _borrow()
-        memory.bytes.len = len(data)
-        memory.bytes.buf = data
-        return _send(number, memory, memory.to_bytes, flags)
+        return send_piece(number, data, len(data), flags)
     view = memoryview(data).cast("B")
     size = len(view)
     if view.readonly or not size:
@@ -91,50 +87,46 @@ def send(number: int, data: Any, flags: int = 0) -> int:
         address = ctypes.addressof(whole)
     sent = 0
     while sent < size or not size:
-        memory = _borrow()
-        memory.data = whole
-        memory.buffer.len = min(PIECE, size - sent)
-        memory.buffer.buf = address + sent
-        sent += _send(number, memory, memory.to_buffer, flags)
+        sent += send_piece(number, address + sent, min(PIECE, size - sent), flags, whole)
         if not size:
             break
     return sent
 
 
-def _borrow() -> _Memory:
+def send_piece(number: int, data: bytes | int, size: int, flags: int = 0, whole: object = None) -> int:
+    """The same for what may pend at a time: bytes, or the address of what `whole` keeps."""
+    memory = _spare.pop() if _spare else _Memory()
+    status = memory.status  # of none that is spare it is "pending"
     try:
-        return _spare.pop()
-    except IndexError:
-        return _Memory()
-
-
-def _send(number: int, memory: _Memory, buffer: Any, flags: int) -> int:
-    memory.status.value = 0
-    try:
-        table = ws2_32.ws2_32
-        wait, two, sigint = kernel32_waits.WaitForMultipleObjects, memory.to_handles, memory.handles[1]
+        memory.number.value = number
+        memory.size.value = size
+        memory.data.value = data  # type: ignore[assignment]  # an address, too
+        memory.whole = whole
         # As little as can be between the send and the wait: under Wine what ends there is told by a signal.
-        if not table.WSASend(number, buffer, 1, memory.to_sent, flags, memory.to_overlapped, None):
+        if not _winsock.WSASend(
+            memory.number, memory.to_buffer, 1, memory.to_sent, flags, memory.to_overlapped, None
+        ):
             return memory.sent.value
-        if (code := table.WSAGetLastError()) != ws2_32.WSA_IO_PENDING:
-            memory.status.value = 0
+        if (code := _codes.WSAGetLastError()) != ws2_32.WSA_IO_PENDING:
+            status.value = 0
             raise _errors.error(code, "send()")
-        if sigint and wait(2, two, 0, waits.INFINITE) != waits.WAIT_OBJECT_0:
-            kernel32_waits.ResetEvent(sigint)
-        while memory.status.value == _STATUS_PENDING:
+        if memory.sigint and kernel32_waits.WaitForMultipleObjects(2, memory.to_handles, 0, waits.INFINITE):
+            kernel32_waits.ResetEvent(memory.sigint)
+        while status.value == _STATUS_PENDING:
             _wait(memory)
-        if not memory.status.value:  # what GetOverlappedResult would say, without the call
+        if not status.value:  # what GetOverlappedResult would say, without the call
             return int(memory.overlapped.InternalHigh)
         if not kernel32_waits.GetOverlappedResult(number, memory.to_overlapped, memory.to_sent, 0):
             raise _errors.error(kernel32_waits.GetLastError(), "send()")
         return memory.sent.value
     finally:
-        if memory.status.value == _STATUS_PENDING:
+        if status.value == _STATUS_PENDING:
             _given_up.append(memory)
-            if memory.take_back(number):
+            if memory.take_back():
                 _given_up.remove(memory)
         else:
-            memory.data = memory.bytes.buf = None
+            memory.data.value = b""  # for None ctypes would go on keeping what was there
+            memory.whole = None
             _spare.append(memory)
 
 
@@ -144,9 +136,9 @@ def _wait(memory: _Memory) -> None:
     The event is reset after it has ended a wait, and not before each one: that would be a call of the system more for
     every send. One that is left set from before ends the first wait, which costs a turn.
     """
-    if not memory.handles[1]:
+    if not memory.sigint:
         kernel32_waits.WaitForSingleObject(memory.event, _SLICE_MILLISECONDS)
     elif (
         kernel32_waits.WaitForMultipleObjects(2, memory.to_handles, 0, waits.INFINITE) != waits.WAIT_OBJECT_0
     ):
-        kernel32_waits.ResetEvent(memory.handles[1])
+        kernel32_waits.ResetEvent(memory.sigint)
