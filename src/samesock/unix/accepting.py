@@ -36,6 +36,8 @@ ALARM_BACKLOG = 4096
 ALARM_CALM = 60.0
 ANNOUNCE_PAUSES = (0.01, 0.02, 0.04, 0.05)
 TEND_SECONDS = 0.01
+IDLE_ACCEPTS = 8
+"""After one that found nobody, so many blocking accepts wait first: to look in vain costs more than to wait in vain."""
 
 _TRANSIENT = {
     errno.ECONNABORTED,
@@ -96,6 +98,7 @@ class Acceptor:
         self._credited = time.monotonic()
         self._thread: threading.Thread | None = None
         self._alarmed: float | None = None
+        self._idle = 0
         self._closed = False
         self._shut = False
 
@@ -120,6 +123,9 @@ class Acceptor:
             # Whatever mode another holder of the same listener has set: a drain never blocks.
             set_mode(listener, 0.0)
             came: set[int] | None = None
+            if timeout is None and self._idle and not self._has_more_to_do():
+                self._idle -= 1
+                system.wait_for(number, False, None)
             while True:
                 with self._mutex:
                     turn = self._turn
@@ -140,6 +146,7 @@ class Acceptor:
                     raise named_error("EWOULDBLOCK", "accepting from a Unix socket")
                 came = None
                 if deadline is None and due is None:
+                    self._idle = IDLE_ACCEPTS
                     system.wait_for(number, False, None)
                     continue
                 now = time.monotonic()
@@ -152,6 +159,10 @@ class Acceptor:
                 self._end()  # by a signal's handler, in the middle of this call
             elif (self._parked or self._ready) and not self._shut:
                 self._leave()
+
+    def _has_more_to_do(self) -> bool:
+        """Whether a wait for the listener alone could miss something, or would not end."""
+        return bool(self._parked or self._ready or self._shut or self._turn.running)
 
     def shut_down(self, number: int, hold: Hold | None) -> None:
         """Take in whoever is in the kernel's queue, and let `hold` go: the listener is about to be shut down for
