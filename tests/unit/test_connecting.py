@@ -168,6 +168,23 @@ def test_a_life_that_only_seems(
     assert asked == ["seems", "lives"]
 
 
+@pytest.mark.parametrize("timeout", [0, 0.2, None])
+def test_a_port_that_never_answers(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """Who squats on a dead listener's port and name, and lets nobody's connection come about, keeps no client waiting:
+    it is refused like any other that connects to the dead."""
+    listen()
+    monkeypatch.setattr(calls, "connect_ex", lambda *_: errno.EINPROGRESS)
+    monkeypatch.setattr(connecting, "_settled", lambda *_, **__: errno.EAGAIN)
+    monkeypatch.setattr(system.OpenRecord, "seems_live", lambda *_: True)
+    monkeypatch.setattr(system.OpenRecord, "live", lambda *_: False)
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(timeout)
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(path)
+
+
 def test_datagrams_are_sent_to_the_living_alone(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A datagram's one look asks for all of it: a life that only seems is refused."""
     path = str(socket_dir / "d")

@@ -163,6 +163,8 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
         return code
     if code in _PENDING:
         system.abort_connect(calls.fileno(tcp))
+        if not file.live(record.id):
+            raise refusal(path)  # the first look may have been content with a stranger's event
         return code
     if code not in _REFUSED:
         raise _failed(code, path)
