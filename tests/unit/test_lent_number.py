@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 import samesock
-from samesock.unix import choosing, connecting, ends
+from samesock.unix import choosing, connecting, emulated, ends
 from samesock.unix.calls import calls
 
 pytestmark = pytest.mark.skipif(
@@ -130,6 +131,68 @@ def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(MemoryError):
             samesock.socket(samesock.AF_UNIX)
         assert [tcp.fileno() for tcp in made] == [-1]
+
+
+def try_to_connect(sock: Any, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        sock.connect(path)
+    sock.close()
+
+
+@pytest.mark.skipif(not emulated._IS_COUNTED, reason="nothing is kept where objects are not dropped at once")
+@pytest.mark.parametrize("way", [close, detach_and_close, bind, try_to_connect], ids=lambda way: way.__name__)
+def test_interrupted_anywhere(socket_dir: Path, way: Callable[[Any, str], None]) -> None:
+    """Ctrl+C between any two steps by which the number is lent or given back closes nothing that the socket has."""
+    watched = {emulated.EmulatedEnd._twin.__code__, emulated.EmulatedEnd._drop_carrier.__code__}
+    steps = 0
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal steps
+        if frame.f_code not in watched:
+            return None
+        frame.f_trace_opcodes = True
+        if event in ("opcode", "return"):
+            steps -= 1
+            if not steps:
+                raise KeyboardInterrupt
+        return trace
+
+    for at in range(1, 200):
+        sock = samesock.socket(samesock.AF_UNIX)
+        number = sock.fileno()
+        steps = at
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            previous = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                way(sock, str(socket_dir / f"s{at}"))
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(previous)
+            if steps > 0:
+                break
+            if sock.fileno() >= 0:
+                assert calls.fileno(sock) == number
+                assert calls.gettimeout(sock) is None
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > 0
+                sock.close()
+    assert at > 5
+
+
+def test_initialised_again(socket_dir: Path) -> None:
+    """What was lent for one number is not used for another that the object has got since."""
+    sock = samesock.socket(samesock.AF_UNIX)
+    first = sock.fileno()
+    number = calls.detach(sock)  # as C's own detach() called by name
+    calls.init(sock, samesock.AF_UNIX, samesock.SOCK_STREAM, 0, fileno=os.dup(first))
+    try:
+        sock.bind(str(socket_dir / "s"))
+        assert sock.fileno() != first
+    finally:
+        sock.close()
+    socket.close(number)
 
 
 def test_two_threads_connect_one_socket(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
