@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import gc
 import os
@@ -186,7 +187,7 @@ def test_initialised_again(socket_dir: Path) -> None:
     sock = samesock.socket(samesock.AF_UNIX)
     first = sock.fileno()
     number = calls.detach(sock)  # as C's own detach() called by name
-    calls.init(sock, samesock.AF_UNIX, samesock.SOCK_STREAM, 0, fileno=os.dup(first))
+    calls.init(sock, samesock.AF_UNIX, samesock.SOCK_STREAM, 0, fileno=_socket.dup(first))
     try:
         sock.bind(str(socket_dir / "s"))
         assert sock.fileno() != first
