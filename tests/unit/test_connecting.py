@@ -212,7 +212,9 @@ def test_whose_connect_it_was(
 
     def told(tcp: Any, server: Any) -> int:
         if codes:
-            system.wait([], [calls.fileno(tcp)], 20)  # a connect that takes its time is asked for in another way
+            system.wait(
+                [], [calls.fileno(tcp)], 20
+            )  # a connect that takes its time is asked for in another way
         code = connect_ex(tcp, server)
         if not codes and code in connecting._PENDING:
             code = first
@@ -232,3 +234,32 @@ def test_whose_connect_it_was(
     assert codes[0] == first
     assert codes[1] in connecting._CONNECTED
     assert len(names) == named
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["at once", "later"])
+def test_connected_by_another_thread(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """Where a peer's name is there with the connection (POSIX), a socket that another thread has let go and connected
+    to somebody else, after this call had begun, is not taken for connected to where this call was told to."""
+    listen()
+    codes = [errno.EINPROGRESS]
+    names: list[object] = [] if named else [OSError(errno.ENOTCONN, "not yet")]
+    sent: list[object] = []
+
+    def name(_: object) -> Any:
+        answer = names.pop() if names else ("127.0.0.1", 1)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(system, "NAMED_EARLY", False)
+    monkeypatch.setattr(calls, "connect_ex", lambda *_: codes.pop() if codes else errno.EISCONN)
+    monkeypatch.setattr(calls, "getsockname", lambda _: ("127.0.0.1", 2))
+    monkeypatch.setattr(calls, "getpeername", name)
+    monkeypatch.setattr(calls, "send", lambda *arguments: sent.append(arguments))
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(20)
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(path)
+    assert sent == []
