@@ -113,24 +113,37 @@ def test_dropped(socket_dir: Path) -> None:
             assert other.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
 
 
-def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket that cannot be made has closed its number already: nothing is left to the collector, and to warn of."""
+@pytest.mark.parametrize("again", [False, True], ids=["at first", "again"])
+def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """A socket that cannot be made, or not once more, has closed its number already: nothing is left to the collector,
+    and to warn of; one that was there before is not touched."""
     made: list[Any] = []
-    create = calls.create
+    closed: list[Any] = []
+    create, close = calls.create, calls.close
 
     def kept(*arguments: Any) -> Any:
         made.append(create(*arguments))
         return made[-1]
 
+    def counted(tcp: Any) -> None:
+        closed.append(tcp)
+        close(tcp)
+
     def refused(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(calls, "create", kept)
-    monkeypatch.setattr("samesock.unix.dispatch._stdlib_init", refused)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("error")
-        with pytest.raises(MemoryError):
-            samesock.socket(samesock.AF_UNIX)
+        sock = stack.enter_context(samesock.socket()) if again else samesock.socket.__new__(samesock.socket)
+        number = sock.fileno()
+        with monkeypatch.context() as failing:
+            failing.setattr(calls, "create", kept)
+            failing.setattr(calls, "close", counted)
+            failing.setattr("samesock.unix.dispatch._stdlib_init", refused)
+            with pytest.raises(MemoryError):
+                sock.__init__(samesock.AF_UNIX)  # type: ignore[misc]
+        assert sock.fileno() == number
+        assert closed == made
         assert [tcp.fileno() for tcp in made] == [-1]
 
 
