@@ -263,3 +263,28 @@ def test_connected_by_another_thread(
         with pytest.raises(ConnectionRefusedError):
             client.connect(path)
     assert sent == []
+
+
+def test_closed_by_another_thread(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connect whose socket another thread closes is EBADF, whatever number the system has for that."""
+    listen()
+    settimeout = calls.settimeout
+
+    def closed(tcp: Any, timeout: float | None) -> None:
+        if calls.fileno(tcp) < 0:
+            raise OSError(10038, "not a socket")
+        settimeout(tcp, timeout)
+
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+
+        def close(*_: object, **__: object) -> None:
+            client.close()
+            raise OSError(10038, "not a socket")
+
+        monkeypatch.setattr(calls, "settimeout", closed)
+        monkeypatch.setattr(connecting, "connect", close)
+        with pytest.raises(OSError, match="closed socket") as caught:
+            client.connect(path)
+    assert caught.value.errno == errno.EBADF

@@ -519,7 +519,11 @@ def _number(sock: _socket.socket) -> int:
 
 def _restore_mode(sock: _socket.socket) -> None:
     """Make the descriptor block or not as the user's object says; a twin's settimeout has changed it."""
-    calls.settimeout(sock, calls.gettimeout(sock))
+    try:
+        calls.settimeout(sock, calls.gettimeout(sock))
+    except OSError:
+        _number(sock)  # another thread has closed it: EBADF, and not Winsock's code for it
+        raise
 
 
 def adopt(number: int, *, wanted: bool, kind: int = _socket.SOCK_STREAM) -> EmulatedEnd | None:
