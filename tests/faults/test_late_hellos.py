@@ -78,3 +78,27 @@ def test_a_hello_in_two_parts(path: str, listener: samesock.socket, ways: list[o
         late.sendall(whole[20:])
         listener.settimeout(20)
         listener.accept()[0].close()
+
+
+def test_the_rude_are_not_let_run(
+    path: str, listener: samesock.socket, ways: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One who is let run and then says what is no hello is the last for a minute: else each further one would cost the
+    server a turn of everybody who wants the processor."""
+    record = record_at(path)
+    listener.setblocking(False)
+    with ExitStack() as stack:
+        first, second, third = (stack.enter_context(stranger(record)) for _ in range(3))
+        ways.append(lambda: first.sendall(b"x" * 64))
+        select.select([listener], [], [], 20)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        assert ways == []
+        for tcp in (second, third):
+            close_with_reset(tcp)
+    with stranger(record) as fourth, monkeypatch.context() as later:
+        later.setattr("samesock.unix.accepting.ALARM_CALM", 0.0)
+        ways.append(lambda: fourth.sendall(hello_of(record, fourth)))
+        select.select([listener], [], [], 20)
+        listener.accept()[0].close()
+        assert ways == []

@@ -168,6 +168,23 @@ def test_a_life_that_only_seems(
     assert asked == ["seems", "lives"]
 
 
+@pytest.mark.parametrize("timeout", [0, 0.2, None])
+def test_a_port_that_never_answers(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """Who squats on a dead listener's port and name, and lets nobody's connection come about, keeps no client waiting:
+    it is refused like any other that connects to the dead."""
+    listen()
+    monkeypatch.setattr(calls, "connect_ex", lambda *_: errno.EINPROGRESS)
+    monkeypatch.setattr(connecting, "_settled", lambda *_, **__: errno.EAGAIN)
+    monkeypatch.setattr(system.OpenRecord, "seems_live", lambda *_: True)
+    monkeypatch.setattr(system.OpenRecord, "live", lambda *_: False)
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(timeout)
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(path)
+
+
 def test_datagrams_are_sent_to_the_living_alone(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A datagram's one look asks for all of it: a life that only seems is refused."""
     path = str(socket_dir / "d")
@@ -194,6 +211,10 @@ def test_whose_connect_it_was(
     names: list[Any] = []
 
     def told(tcp: Any, server: Any) -> int:
+        if codes:
+            system.wait(
+                [], [calls.fileno(tcp)], 20
+            )  # a connect that takes its time is asked for in another way
         code = connect_ex(tcp, server)
         if not codes and code in connecting._PENDING:
             code = first
@@ -213,3 +234,57 @@ def test_whose_connect_it_was(
     assert codes[0] == first
     assert codes[1] in connecting._CONNECTED
     assert len(names) == named
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["at once", "later"])
+def test_connected_by_another_thread(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """Where a peer's name is there with the connection (POSIX), a socket that another thread has let go and connected
+    to somebody else, after this call had begun, is not taken for connected to where this call was told to."""
+    listen()
+    codes = [errno.EINPROGRESS]
+    names: list[object] = [] if named else [OSError(errno.ENOTCONN, "not yet")]
+    sent: list[object] = []
+
+    def name(_: object) -> Any:
+        answer = names.pop() if names else ("127.0.0.1", 1)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(system, "NAMED_EARLY", False)
+    monkeypatch.setattr(calls, "connect_ex", lambda *_: codes.pop() if codes else errno.EISCONN)
+    monkeypatch.setattr(calls, "getsockname", lambda _: ("127.0.0.1", 2))
+    monkeypatch.setattr(calls, "getpeername", name)
+    monkeypatch.setattr(calls, "send", lambda *arguments: sent.append(arguments))
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+        client.settimeout(20)
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(path)
+    assert sent == []
+
+
+def test_closed_by_another_thread(
+    path: str, listen: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connect whose socket another thread closes is EBADF, whatever number the system has for that."""
+    listen()
+    settimeout = calls.settimeout
+
+    def closed(tcp: Any, timeout: float | None) -> None:
+        if calls.fileno(tcp) < 0:
+            raise OSError(10038, "not a socket")
+        settimeout(tcp, timeout)
+
+    with samesock.socket(samesock.AF_UNIX, samesock.SOCK_STREAM) as client:
+
+        def close(*_: object, **__: object) -> None:
+            client.close()
+            raise OSError(10038, "not a socket")
+
+        monkeypatch.setattr(calls, "settimeout", closed)
+        monkeypatch.setattr(connecting, "connect", close)
+        with pytest.raises(OSError, match="closed socket") as caught:
+            client.connect(path)
+    assert caught.value.errno == errno.EBADF

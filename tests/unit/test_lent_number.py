@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import gc
 import os
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 import samesock
-from samesock.unix import choosing, connecting, ends
+from samesock.unix import choosing, connecting, emulated, ends
 from samesock.unix.calls import calls
 
 pytestmark = pytest.mark.skipif(
@@ -111,25 +113,100 @@ def test_dropped(socket_dir: Path) -> None:
             assert other.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM
 
 
-def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket that cannot be made has closed its number already: nothing is left to the collector, and to warn of."""
+@pytest.mark.parametrize("again", [False, True], ids=["at first", "again"])
+def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    """A socket that cannot be made, or not once more, has closed its number already: nothing is left to the collector,
+    and to warn of; one that was there before is not touched."""
     made: list[Any] = []
-    create = calls.create
+    closed: list[Any] = []
+    create, close = calls.create, calls.close
 
     def kept(*arguments: Any) -> Any:
         made.append(create(*arguments))
         return made[-1]
 
+    def counted(tcp: Any) -> None:
+        closed.append(tcp)
+        close(tcp)
+
     def refused(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(calls, "create", kept)
-    monkeypatch.setattr("samesock.unix.dispatch._stdlib_init", refused)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("error")
-        with pytest.raises(MemoryError):
-            samesock.socket(samesock.AF_UNIX)
+        sock = stack.enter_context(samesock.socket()) if again else samesock.socket.__new__(samesock.socket)
+        number = sock.fileno()
+        with monkeypatch.context() as failing:
+            failing.setattr(calls, "create", kept)
+            failing.setattr(calls, "close", counted)
+            failing.setattr("samesock.unix.dispatch._stdlib_init", refused)
+            with pytest.raises(MemoryError):
+                sock.__init__(samesock.AF_UNIX)  # type: ignore[misc]
+        assert sock.fileno() == number
+        assert closed == made
         assert [tcp.fileno() for tcp in made] == [-1]
+
+
+def try_to_connect(sock: Any, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        sock.connect(path)
+    sock.close()
+
+
+@pytest.mark.skipif(not emulated._IS_COUNTED, reason="nothing is kept where objects are not dropped at once")
+@pytest.mark.parametrize("way", [close, detach_and_close, bind, try_to_connect], ids=lambda way: way.__name__)
+def test_interrupted_anywhere(socket_dir: Path, way: Callable[[Any, str], None]) -> None:
+    """Ctrl+C between any two steps by which the number is lent or given back closes nothing that the socket has."""
+    watched = {emulated.EmulatedEnd._twin.__code__, emulated.EmulatedEnd._drop_carrier.__code__}
+    steps = 0
+
+    def trace(frame: Any, event: str, _: object) -> Any:
+        nonlocal steps
+        if frame.f_code not in watched:
+            return None
+        frame.f_trace_opcodes = True
+        if event in ("opcode", "return"):
+            steps -= 1
+            if not steps:
+                raise KeyboardInterrupt
+        return trace
+
+    for at in range(1, 200):
+        sock = samesock.socket(samesock.AF_UNIX)
+        number = sock.fileno()
+        steps = at
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            previous = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                way(sock, str(socket_dir / f"s{at}"))
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(previous)
+            if steps > 0:
+                break
+            if sock.fileno() >= 0:
+                assert calls.fileno(sock) == number
+                assert calls.gettimeout(sock) is None
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > 0
+                sock.close()
+    assert at > 5
+
+
+def test_initialised_again(socket_dir: Path) -> None:
+    """What was lent for one number is not used for another that the object has got since."""
+    sock = samesock.socket(samesock.AF_UNIX)
+    first = sock.fileno()
+    number = calls.detach(sock)  # as C's own detach() called by name
+    calls.init(sock, samesock.AF_UNIX, samesock.SOCK_STREAM, 0, fileno=_socket.dup(first))
+    try:
+        sock.bind(str(socket_dir / "s"))
+        assert sock.fileno() != first
+    finally:
+        sock.close()
+    socket.close(number)
 
 
 def test_two_threads_connect_one_socket(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def create_record(path: bytes, record: bytes, id: bytes, above: int) -> Hold:
         try:
             _require_access_lists(file, name)
             _write(file, record, name)
+            _windows_known.mark(file, record)
         except BaseException:
             _discard(file)
             raise

@@ -2,9 +2,12 @@
 
 To open a file, read it and its access list, and close it is the dearest part of connecting. A socket's file is written
 once: so what was read of one counts for as long as the path leads to a file of the same times, which NT tells without
-opening it. The time of its last change moves with the access list, the name and the contents. A file that anybody
-else may write is opened each time, and so is a young one: what replaces it within the same tick of the clock would have
-its times. What must never be put here: what a file says, and who may read it for the first time.
+opening it. The time of its last change moves with the access list, the name and the contents. Times alone do not tell
+two files that were made within one tick of the clock, where a link or a directory on the way is switched between them,
+or the file system counts in seconds, or another machine's clock does it. So the binder sets the time of writing to a
+fraction of a second that is a sum of what is written, and a file without that mark is opened each time. So is one that
+anybody else may write, and a young one. What must never be put here: what a file says, and who may read it for the
+first time.
 
 A thread that impersonates another user is this process here, too (see `_windows_security.user`).
 """
@@ -16,6 +19,7 @@ import os
 import re
 import struct
 import time
+import zlib
 from typing import TYPE_CHECKING, Final
 
 from samesock.ffi.afd import OBJECT_ATTRIBUTES, STATUS_SUCCESS, UNICODE_STRING, ntdll
@@ -35,6 +39,7 @@ _BASIC: Final = struct.Struct(
     "<qqqqI4x"
 )  # FILE_BASIC_INFORMATION: made, last read, last written, changed; attributes
 _EPOCH: Final = 116_444_736_000_000_000  # of Unix, in NT's units of 100 ns since 1601
+_SECOND: Final = 10_000_000
 _CASE_INSENSITIVE: Final = 0x40  # OBJ_CASE_INSENSITIVE, ntdef.h
 _NAME = r'[^\\/:*?"<>|\x00-\x1f]*[^\\/:*?"<>|\x00-\x1f. ]'
 _PLAIN: Final = re.compile(rf"[A-Za-z]:(?:\\{_NAME})+")
@@ -78,6 +83,19 @@ def find(path: bytes) -> OpenRecord | None:
     return None
 
 
+def mark(file: int, data: bytes) -> None:
+    """Let the time at which the file with this handle was written tell `data` from what another file says. Where the
+    system does not take it, the file is never known."""
+    second = (time.time_ns() // 1_000_000_000 - 1) * _SECOND + _EPOCH
+    told = _BASIC.pack(0, 0, second + _mark_of(data), 0, 0)  # 0: left as it is
+    kernel32.SetFileInformationByHandle(file, FileBasicInfo, told, len(told))
+
+
+def _mark_of(data: bytes) -> int:
+    """Never 0, which is what a clock of whole seconds would give."""
+    return 1 + zlib.crc32(data) % (_SECOND - 1)
+
+
 def times_of(file: int) -> Times | None:
     """The times of the file with this handle, to be asked for before it is read."""
     room = ctypes.create_string_buffer(_BASIC.size)
@@ -87,11 +105,14 @@ def times_of(file: int) -> Times | None:
 
 
 def remember(path: bytes, times: Times | None, record: OpenRecord) -> None:
-    """Know the file at the path, if nobody else may write it, by the times that it had before it was read."""
+    """Know the file at the path, if it has its mark and nobody else may write it, by the times that it had before it
+    was read."""
     name = os.fsdecode(path)
     if times is None or not all(times[:3]) or not _PLAIN.fullmatch(name):
         return
-    old = time.time_ns() // 100 + _EPOCH - int(OLD_SECONDS * 1e7)
+    if times[1] % _SECOND != _mark_of(record.data):
+        return
+    old = time.time_ns() // 100 + _EPOCH - int(OLD_SECONDS * _SECOND)
     if max(times[:3]) < old and record.trusted():
         if len(_known) >= MOST:
             _known.clear()

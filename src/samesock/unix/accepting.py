@@ -269,10 +269,11 @@ class Acceptor:
 
         Whoever accepts is woken as soon as TCP has connected, and where both ends have one processor the client's
         connect() has not come to its hello yet. So the first to be late is let run, and looked at once more: all that
-        is made for one who stays late costs more than the whole connection.
+        is made for one who stays late costs more than the whole connection. To let others run may cost a turn of each
+        of theirs, so for a minute nobody has it who comes after somebody was rude.
         """
         tcp = parked.tcp
-        again = not (self._parked or parked.got)
+        again = not (self._parked or parked.got or self._is_alarmed(parked.since))
         wanted = hello.missing(parked.got) if parked.got else hello.SIZE
         while wanted != 0:
             if wanted is None:
@@ -362,9 +363,13 @@ class Acceptor:
             calls.listen(listener, ALARM_BACKLOG)
         self._alarmed = time.monotonic()
 
+    def _is_alarmed(self, now: float) -> bool:
+        """Whether somebody has been rude within the last minute."""
+        return self._alarmed is not None and now - self._alarmed < ALARM_CALM
+
     def _calm(self, listener: _socket.socket) -> None:
         """After a minute's quiet, the backlog that was asked for; not on Winsock, where lowering drops some."""
-        if self._alarmed is None or system.REFUSED_WHEN_FULL or time.monotonic() - self._alarmed < ALARM_CALM:
+        if self._alarmed is None or system.REFUSED_WHEN_FULL or self._is_alarmed(time.monotonic()):
             return
         calls.listen(listener, self.backlog)
         self._alarmed = None

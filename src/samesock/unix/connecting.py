@@ -163,6 +163,8 @@ def _try_tcp(tcp: _socket.socket, path: bytes, file: OpenRecord, record: Record,
         return code
     if code in _PENDING:
         system.abort_connect(calls.fileno(tcp))
+        if not file.live(record.id):
+            raise refusal(path)  # the first look may have been content with a stranger's event
         return code
     if code not in _REFUSED:
         raise _failed(code, path)
@@ -198,10 +200,9 @@ def _settled(tcp: _socket.socket, server: Address, limit: float, *, begun: bool)
         # On loopback the handshake is over by now as a rule. Then the peer has a name, which had to be asked for
         # anyhow: another thread may have connected the same socket.
         try:
-            if calls.getpeername(tcp) == server:
-                return 0
+            return 0 if calls.getpeername(tcp) == server else errno.EISCONN
         except OSError:
-            pass
+            begun = False  # that thread may still do so
     # On loopback the handshake is over by now as a rule (under Wine 300 of 300 times): connect says so when it is
     # called again, for a quarter of what waiting and asking for SO_ERROR cost. Of one that has failed Winsock begins
     # another by that.

@@ -79,7 +79,7 @@ def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
             _stdlib_init(sock, AF_UNIX, kind, proto, fileno=calls.fileno(tcp))
             end.lend(tcp)  # type: ignore[attr-defined]
         except BaseException:
-            (calls.close if calls.fileno(sock) < 0 else calls.detach)(tcp)
+            (calls.detach if calls.fileno(sock) == calls.fileno(tcp) else calls.close)(tcp)
             raise
     if kind & _NONBLOCK:
         calls.settimeout(sock, 0.0)

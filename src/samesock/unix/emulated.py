@@ -92,6 +92,7 @@ class EmulatedEnd:
     _pending_port = 0
     _port = 0
     _carrier: _socket.socket | None = None
+    _is_lent = False
 
     def __init__(self, state: State | None = None) -> None:
         self.state: State = State() if state is None else state
@@ -101,17 +102,22 @@ class EmulatedEnd:
         It owns nothing any more, and lets the number go before it can close it."""
         if _IS_COUNTED:
             self._carrier = carrier
+            self._is_lent = True
         else:
             calls.detach(carrier)
 
     def _twin(self, number: int) -> _socket.socket:
-        """That object, for one call to use and detach, or a new one."""
-        return self.__dict__.pop("_carrier", None) or twin(number)
+        """That object, for one call to use and detach, or a new one. It is kept here all the same: were it the caller's
+        alone, it would close the number where Ctrl+C comes before the caller has it."""
+        if self.__dict__.pop("_is_lent", False):  # one thread's alone
+            carrier = self._carrier
+            if carrier is not None and calls.fileno(carrier) == number:
+                return carrier
+        return twin(number)
 
     def _drop_carrier(self) -> None:
-        carrier = self.__dict__.pop("_carrier", None)
-        if carrier is not None:
-            calls.detach(carrier)
+        if self._carrier is not None:
+            calls.detach(self._carrier)
 
     # ---- the server's calls
 
@@ -493,9 +499,8 @@ class EmulatedEnd:
         """For a socket that is dropped and not closed: C has closed its descriptor by now, and knows of nothing else.
         Without this the name would live on, and its port be anybody's. When the interpreter ends, the kernel does it;
         by then a module may have lost its names, so the question is a default value."""
-        carrier = self.__dict__.pop("_carrier", None)
-        if carrier is not None:
-            carrier.detach()
+        if self._carrier is not None:
+            self._carrier.detach()
         if ending():
             return
         hold, self._hold = self._hold, None
@@ -516,7 +521,11 @@ def _number(sock: _socket.socket) -> int:
 
 def _restore_mode(sock: _socket.socket) -> None:
     """Make the descriptor block or not as the user's object says; a twin's settimeout has changed it."""
-    calls.settimeout(sock, calls.gettimeout(sock))
+    try:
+        calls.settimeout(sock, calls.gettimeout(sock))
+    except OSError:
+        _number(sock)  # another thread has closed it: EBADF, and not Winsock's code for it
+        raise
 
 
 def adopt(number: int, *, wanted: bool, kind: int = _socket.SOCK_STREAM) -> EmulatedEnd | None:

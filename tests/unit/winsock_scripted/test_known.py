@@ -19,11 +19,13 @@ def now() -> int:
     return time.time_ns() // 100 + 116_444_736_000_000_000
 
 
-def make(windows: Windows, path: str = PATH, old: float = 60.0) -> None:
+def make(windows: Windows, path: str = PATH, old: float = 60.0, data: bytes = bytes(256)) -> None:
     """A socket's file of that age, of this user's alone."""
-    windows.files[path] = bytes(256)
-    born = now() - int(old * SECOND)
-    windows.times[path] = (born, born, born)
+    winsock.create_record(path.encode(), data, bytes(16), 0).close()
+    windows.files[path] = data
+    age = int(old * SECOND)
+    born = now() - age
+    windows.times[path] = (born, windows.written[path] - age // SECOND * SECOND, born)
 
 
 def opened(windows: Windows, path: str = PATH) -> bytes | None:
@@ -36,6 +38,7 @@ def opened(windows: Windows, path: str = PATH) -> bytes | None:
 def test_known(windows: Windows) -> None:
     """A file that is old enough, and nobody else's to write, is opened once; what is known of it is all of it."""
     make(windows)
+    windows.calls.clear()
     first = winsock.open_record(PATH.encode())
     assert opened(windows) is None
     again = winsock.open_record(PATH.encode())
@@ -44,19 +47,51 @@ def test_known(windows: Windows) -> None:
     assert windows.calls.count("GetFileInformationByHandleEx") == 1
 
 
+@pytest.mark.parametrize("tick", [1, 160_000, SECOND], ids=["100 ns", "16 ms", "1 s"])
+def test_two_files_of_one_moment(windows: Windows, tick: int) -> None:
+    """A file that another directory of this name has had all along is told from the one that was here, though both were
+    made within the same tick of the clock."""
+    other = "C:\\Users\\other\\a.sock"
+    make(windows)
+    make(windows, other, data=b"x" * 256)
+    made = now() // tick * tick - 60 * SECOND
+    for path in (PATH, other):
+        windows.times[path] = (made, windows.times[path][1], made)
+    assert opened(windows) == bytes(256)
+    assert opened(windows) is None
+    windows.files[PATH], windows.times[PATH] = windows.files[other], windows.times[other]
+    assert opened(windows) == b"x" * 256
+
+
+def test_without_a_mark(windows: Windows) -> None:
+    """Where a file's times are of whole seconds, or its binder has not marked them, it is opened each time."""
+    make(windows)
+    made, written, changed = windows.times[PATH]
+    for other in (written // SECOND * SECOND, written + 1):
+        windows.times[PATH] = (made, other, changed)
+        assert opened(windows) == opened(windows) == bytes(256)
+
+
+def test_marks_are_not_of_the_future(windows: Windows) -> None:
+    """A file's time of writing is hardly earlier than now, and never later."""
+    for number in range(50):
+        path = f"C:\\{number}.sock"
+        winsock.create_record(path.encode(), bytes([number]) * 256, bytes(16), 0).close()
+        assert now() - 3 * SECOND < windows.written[path] <= now()
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_another_file(windows: Windows, place: int) -> None:
     """A file with any other time is another one, or has been changed: it is opened, and known from then on."""
     make(windows)
     assert opened(windows) == bytes(256)
     times = list(windows.times[PATH])
-    times[place] += 1
+    times[place] += SECOND
     windows.times[PATH] = (times[0], times[1], times[2])
-    windows.files[PATH] = b"x" * 256
-    assert opened(windows) == b"x" * 256
+    assert opened(windows) == bytes(256)
     assert opened(windows) is None
     windows.attributes[PATH] = 0x21
-    assert opened(windows) == b"x" * 256
+    assert opened(windows) == bytes(256)
 
 
 def test_gone(windows: Windows) -> None:

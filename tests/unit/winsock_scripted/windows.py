@@ -80,6 +80,8 @@ class Windows:
         self.attributes: dict[str, int] = {}
         self.times: dict[str, tuple[int, int, int]] = {}
         """When a file was made, last written and last changed, where that is told."""
+        self.written: dict[str, int] = {}
+        """What the program has set as the time of a file's last writing."""
         self.events: dict[str, bytes] = {}
         self.processes: dict[int, tuple[int, str | None]] = {}
         self.volume = declared.FILE_PERSISTENT_ACLS
@@ -176,6 +178,11 @@ class Windows:
         return 0
 
     def SetFileInformationByHandle(self, file: int, kind: int, data: Any, size: int) -> int:
+        if kind == declared.FileBasicInfo:
+            made, _, written, changed, attributes = struct.unpack("<qqqqI4x", data)
+            assert (made, changed, attributes, size) == (0, 0, 0, 40)
+            self.written[self.open[file]] = written
+            return 1
         self.discarded.append(self.open[file])
         self.files.pop(self.open[file])
         return 1
