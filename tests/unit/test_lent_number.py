@@ -19,6 +19,8 @@ import pytest
 import samesock
 from samesock.unix import choosing, connecting, emulated, ends
 from samesock.unix.calls import calls
+from samesock.unix.calls import twin as unix_twin
+from samesock.winsock.calls import calls as winsock_calls
 
 pytestmark = pytest.mark.skipif(
     choosing.transport() != "emulated", reason="unix-stream is not emulated here (SAMESOCK_UNIX=emulated)"
@@ -240,3 +242,15 @@ def test_two_threads_connect_one_socket(socket_dir: Path, monkeypatch: pytest.Mo
         assert sock.getsockname() == ""
         assert calls.gettimeout(sock) is None
         assert sock.fileno() >= 0
+
+
+@pytest.mark.skipif(not emulated._IS_COUNTED, reason="nothing is dropped at once here")
+def test_a_twin_that_is_dropped() -> None:
+    """A twin that Ctrl+C left to the collector closes nothing, and warns of nothing."""
+    with samesock.socket(samesock.AF_UNIX) as sock, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for twin in (unix_twin, lambda _: winsock_calls.twin(sock)):
+            assert twin(sock.fileno()).fileno() == sock.fileno()
+            gc.collect()
+            assert sock.fileno() >= 0
+            assert socket.socket.getsockopt(sock, socket.SOL_SOCKET, socket.SO_TYPE) == socket.SOCK_STREAM

@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 
+from samesock._borrowed import Borrowed
 from samesock.backend import Owner
 
 assert sys.platform == "linux"
@@ -46,7 +47,7 @@ _ANSWER = struct.Struct("=BBBB48sIIIII")
 
 def cookie(number: int) -> int:
     """SO_COOKIE of an open socket."""
-    twin = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
+    twin = Borrowed(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
     try:
         return int.from_bytes(twin.getsockopt(_socket.SOL_SOCKET, _SO_COOKIE, 8), "little")
     except OSError:

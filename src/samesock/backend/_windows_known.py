@@ -5,7 +5,7 @@ once: so what was read of one counts for as long as the path leads to a file of 
 opening it. The time of its last change moves with the access list, the name and the contents. Times alone do not tell
 two files that were made within one tick of the clock, where a link or a directory on the way is switched between them,
 or the file system counts in seconds, or another machine's clock does it. So the binder sets the time of writing to a
-fraction of a second that is a sum of what is written, and a file without that mark is opened each time. So is one that
+fraction of a second that is a sum of the record's id, and a file without that mark is opened each time. So is one that
 anybody else may write, and a young one. What must never be put here: what a file says, and who may read it for the
 first time.
 
@@ -84,16 +84,17 @@ def find(path: bytes) -> OpenRecord | None:
 
 
 def mark(file: int, data: bytes) -> None:
-    """Let the time at which the file with this handle was written tell `data` from what another file says. Where the
-    system does not take it, the file is never known."""
+    """Let the time at which the file with this handle was written tell the record in it from another. Where the system
+    does not take it, the file is never known."""
     second = (time.time_ns() // 1_000_000_000 - 1) * _SECOND + _EPOCH
     told = _BASIC.pack(0, 0, second + _mark_of(data), 0, 0)  # 0: left as it is
     kernel32.SetFileInformationByHandle(file, FileBasicInfo, told, len(told))
 
 
 def _mark_of(data: bytes) -> int:
-    """Never 0, which is what a clock of whole seconds would give."""
-    return 1 + zlib.crc32(data) % (_SECOND - 1)
+    """A sum of the record's id: times are everybody's to see, and the rest of a record is not. Never 0, which is what a
+    clock of whole seconds would give."""
+    return 1 + zlib.crc32(data[32:48]) % (_SECOND - 1)
 
 
 def times_of(file: int) -> Times | None:

@@ -12,6 +12,7 @@ import socket as _stdlib
 from collections.abc import Callable
 from typing import Any
 
+from samesock._borrowed import Borrowed
 from samesock.unix import AF_UNIX
 
 _Socket = _stdlib.socket
@@ -24,6 +25,7 @@ class Calls:
     def __init__(self) -> None:
         base = _socket.socket
         self.create: type[_socket.socket] = base
+        self.borrow: type[_socket.socket] = Borrowed
         self.init: Callable[..., None] = base.__init__
         self.bind: Callable[..., None] = base.bind
         self.listen: Callable[..., None] = base.listen
@@ -65,7 +67,7 @@ def twin(number: int) -> _socket.socket:
 
     It exists because the user's own object is AF_UNIX, and C encodes addresses by an object's family.
     """
-    return calls.create(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
+    return calls.borrow(_socket.AF_INET, _socket.SOCK_STREAM, 0, fileno=number)
 
 
 def accepted(number: int, kind: int) -> _stdlib.socket:

@@ -32,7 +32,8 @@ OVER_SECONDS = 3.0
 _TWO_TYPES = "connecting Unix sockets of two types"
 _PENDING = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY, 10035, 10036, 10037}
 _BEGUN = {errno.EINPROGRESS, 10035}
-"""What says that this very call has begun a connect. Of one that is under way already they say 10037, or 10022."""
+"""What says that this very call has begun a connect. Of one that is under way already Winsock says 10037 (seen), and
+Linux EALREADY."""
 _CONNECTED = {0, errno.EISCONN, 10056}
 _REFUSED = {errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ECONNRESET, 10061, 10060, 10054}
 _BROKEN = {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10057, 10058}

@@ -464,9 +464,9 @@ class EmulatedEnd:
 
     def close(self, sock: _socket.socket) -> None:
         """Life first, then the port, then whoever was waiting: so no port is ever free while its name lives."""
+        self._drop_carrier()
         hold, acceptor = self._hold, self._acceptor
         self._hold = self._acceptor = None
-        self._drop_carrier()
         try:
             if self.state.passage is not None or system.passing.NEEDS_TARGET:
                 self._close_passage(sock)
@@ -570,7 +570,7 @@ def restored(number: int, blob: bytes) -> EmulatedEnd:
     try:
         return _revived(number, *imported(blob))
     except BaseException:
-        calls.close(twin(number))
+        _socket.close(number)
         raise
 
 

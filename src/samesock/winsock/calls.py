@@ -14,6 +14,8 @@ import select
 from collections.abc import Callable
 from typing import Any
 
+from samesock._borrowed import Borrowed
+
 
 class Calls:
     """The functions, as attributes that a test may set."""
@@ -128,7 +130,7 @@ def _send_rest(sock: Any, data: Any, flags: int = 0, start: int = 0) -> int:
 def _twin(sock: Any) -> _socket.socket:
     """A second object for the same socket, which never waits; detach it, never close it."""
     base = _socket.socket
-    twin = base(
+    twin = Borrowed(
         base.family.__get__(sock), base.type.__get__(sock), base.proto.__get__(sock), fileno=base.fileno(sock)
     )
     twin.settimeout(0)
