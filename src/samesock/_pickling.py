@@ -91,8 +91,8 @@ def rebuild(  # noqa: PLR0917  (what pickle calls has positions only)
     if blob is None:
         sock = socket(family, type, proto, fileno=number)
     else:
-        from samesock.unix.dispatch import adopted
         from samesock.unix.emulated import restored
+        from samesock.unix.making import adopted
 
         sock = adopted(socket, number, restored(number, blob))
     sock.settimeout(timeout)

@@ -181,6 +181,7 @@ def _with_path(function: Any, sock: Any, address: Any) -> None:
 
 if not _KERNEL:
     from samesock.unix import dispatch as _dispatch
+    from samesock.unix import making as _making
 
     def _method_classes() -> list[type]:
         """What stands before the standard library's methods: Winsock's differences, then those of Unix sockets."""
@@ -321,7 +322,9 @@ def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
         from samesock.winsock import adopting
 
         raise adopting.refused(error, fd) from None
-    return socket(family, type, proto, fileno=number)
+    if _KERNEL:
+        return socket(family, type, proto, fileno=number)
+    return _making.from_number(fd, number, family, lambda: socket(family, type, proto, fileno=number))
 
 
 def socketpair(
@@ -345,7 +348,7 @@ def socketpair(
     from samesock import _call_arguments
     from samesock._errors import named_error
     from samesock.unix import pair
-    from samesock.unix.dispatch import adopted
+    from samesock.unix.making import adopted
 
     type = _call_arguments.number(type)
     if _call_arguments.number(proto) not in (0, AF_UNIX):
@@ -445,12 +448,10 @@ def fromshare(info: bytes) -> socket:
         from samesock._errors import named_error
 
         raise named_error("EOPNOTSUPP", "fromshare(), which is Winsock's; elsewhere pass descriptors")
-    from samesock.unix import dispatch
-
-    return dispatch.from_share(socket, info)
+    return _making.from_share(socket, info)
 
 
 if not _KERNEL:
-    _dispatch.plain_classes.insert(0, socket)
+    _making.plain_classes.insert(0, socket)
     if hasattr(os, "fork"):
         from samesock.unix import beforehand as _beforehand  # noqa: F401

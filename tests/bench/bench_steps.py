@@ -53,7 +53,7 @@ STEPS = {
     "the hello: make and check": ["samesock.unix.hello:.make", "samesock.unix.hello:.check"],
     "the hello: send and receive": [f"{CALLS}.send", f"{CALLS}.recv"],
     "a second Python object for a socket": [
-        "samesock.unix.dispatch:._stdlib_init",
+        "samesock.unix.making:._stdlib_init",
         f"{CALLS}.detach",
     ],
     "modes, options, addresses": [

@@ -24,7 +24,7 @@ import samesock
 import samesock.selectors
 from conformance import libc_vectors, windows_answers
 from samesock.unix import calls as unix_calls
-from samesock.unix import choosing, dispatch
+from samesock.unix import choosing, dispatch, making
 from samesock.winsock import calls as winsock_calls
 
 EMULATED = "SAMESOCK_UNIX"
@@ -49,7 +49,7 @@ def over_libc() -> SimpleNamespace:
 
     bases = (*winsock.method_classes(), *dispatch.method_classes(), stdlib.socket)
     made: Any = type("socket", bases, {"__slots__": ()})
-    dispatch.plain_classes.insert(0, made)
+    making.plain_classes.insert(0, made)
 
     def ours(sock: stdlib.socket) -> stdlib.socket:
         sock.__class__ = made

@@ -19,7 +19,7 @@ from samesock import _server_path, _waking, aio, fd
 from samesock import selectors as ours
 from samesock.backend import system
 from samesock.leaks import no_leaks
-from samesock.unix import choosing, datagram, dispatch, emulated, ends, frames, outbox, pair, passed
+from samesock.unix import choosing, datagram, emulated, ends, frames, making, outbox, pair, passed
 
 
 class Refused(BaseException):
@@ -264,7 +264,7 @@ def test_a_peer_whose_path_is_anothers_now(path: str) -> None:
         assert blob is not None
         with no_leaks():
             number = _socket.dup(sock.fileno())
-            with dispatch.adopted(samesock.socket, number, emulated.restored(number, blob)) as again:
+            with making.adopted(samesock.socket, number, emulated.restored(number, blob)) as again:
                 again.send(b"for the one that was")
             with pytest.raises(BlockingIOError):
                 stranger.recv(100)

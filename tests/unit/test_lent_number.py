@@ -141,7 +141,7 @@ def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch, again: bool) -> Non
         with monkeypatch.context() as failing:
             failing.setattr(calls, "create", kept)
             failing.setattr(calls, "close", counted)
-            failing.setattr("samesock.unix.dispatch._stdlib_init", refused)
+            failing.setattr("samesock.unix.making._stdlib_init", refused)
             with pytest.raises(MemoryError):
                 sock.__init__(samesock.AF_UNIX)  # type: ignore[misc]
         assert sock.fileno() == number

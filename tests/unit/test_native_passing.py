@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from samesock.backend import system
-from samesock.unix import choosing, dispatch, frames, passing_keys
+from samesock.unix import choosing, dispatch, frames, making, passing_keys
 from samesock.unix._native_calls import libc_calls
 from samesock.unix.calls import calls
 from samesock.unix.native import NativeEnd
@@ -191,7 +191,7 @@ def test_a_duplicate_reads_what_came(pair: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(choosing, "transport", lambda: "native")
     kind = type("Socket", (*dispatch.method_classes(), socket.socket), {"__slots__": ()})
     one, other = pair
-    sock = dispatch.adopted(kind, os.dup(other.sock.fileno()), NativeEnd(libc_calls()))
+    sock = making.adopted(kind, os.dup(other.sock.fileno()), NativeEnd(libc_calls()))
     with sock, sock.dup() as copy:
         assert type(copy) is kind
         one.send(b"x", 0)

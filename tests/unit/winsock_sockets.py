@@ -9,7 +9,7 @@ from typing import Any
 
 import samesock
 from samesock import winsock
-from samesock.unix import choosing, dispatch
+from samesock.unix import choosing, dispatch, making
 from samesock.winsock import connecting
 
 if choosing.over_winsock():
@@ -74,7 +74,7 @@ class Made:
 @contextlib.contextmanager
 def made_sockets(monkeypatch: Any) -> Iterator[Made]:
     """The maker, with accept() giving the same class."""
-    monkeypatch.setattr(dispatch, "plain_classes", [Socket, *dispatch.plain_classes])
+    monkeypatch.setattr(making, "plain_classes", [Socket, *making.plain_classes])
     made = Made()
     with made.stack:
         yield made

@@ -70,7 +70,7 @@ def _rebuild(rebuild: Any, arguments: tuple[Any, ...]) -> _stdlib.socket:
 
     sock: Any = rebuild(*arguments)
     if installed():
-        from samesock.unix import dispatch
+        from samesock.unix import making
 
-        dispatch.set_class(sock, _stdlib.socket)
+        making.set_class(sock, _stdlib.socket)
     return sock  # type: ignore[no-any-return]

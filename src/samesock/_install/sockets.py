@@ -61,11 +61,11 @@ def _socketpair(original: Any) -> Any:
         if family != AF_UNIX:
             return original(family, type, proto)  # type: ignore[no-any-return]
         import samesock
-        from samesock.unix import dispatch
+        from samesock.unix import making
 
         one, other = samesock.socketpair(AF_UNIX, type, proto)
         for sock in (one, other):
-            dispatch.set_class(sock, _stdlib.socket)
+            making.set_class(sock, _stdlib.socket)
         return one, other
 
     socketpair.__doc__ = original.__doc__
@@ -74,9 +74,9 @@ def _socketpair(original: Any) -> Any:
 
 def _fromshare(info: bytes) -> _stdlib.socket:
     """The socket in the bytes that another process's `share(pid)` made for this one."""
-    from samesock.unix import dispatch
+    from samesock.unix import making
 
-    return dispatch.from_share(_stdlib.socket, info)
+    return making.from_share(_stdlib.socket, info)
 
 
 def keep_alive() -> None:

@@ -58,8 +58,8 @@ def restore(entry: Entry, one: Descriptor) -> Descriptor:
     """Have `samesock.socket(fileno=one)` find the state again; the same descriptor."""
     if entry.state:
         from samesock._socket import socket
-        from samesock.unix.dispatch import adopted
         from samesock.unix.emulated import restored
+        from samesock.unix.making import adopted
 
         adopted(socket, int(one), restored(int(one), base64.b64decode(entry.state))).detach()
     return one

@@ -2,19 +2,18 @@
 
 One implementation for both users: `samesock.socket` inherits `Methods`, and `install()` assigns the same functions to
 `socket.socket`. So nothing here may say `super()`: for every other socket a method calls the function that it was put
-in the place of, as it was when this module was imported. What must never be put here: how an end does its work.
+in the place of, as it was when this module was imported. What must never be put here: how an end does its work, and how
+an object is made (`making`).
 """
 
 from __future__ import annotations
 
 import _socket
 import errno
-import functools
 import socket as _stdlib
-import sys
 from _thread import get_ident
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from samesock import _call_arguments, _message_arguments, _waking
@@ -22,13 +21,12 @@ from samesock._address import unix_path
 from samesock._constants import MSG_DONTWAIT
 from samesock._errors import named_error
 from samesock._waking import readers, writers
-from samesock.unix import AF_UNIX, End, Name, choosing, endable, ends
+from samesock.unix import AF_UNIX, End, Name, endable, ends
 from samesock.unix.calls import calls
+from samesock.unix.making import SHARED, accepted_as, adopt, adopted, create, duplicate, plain_class
 
 if TYPE_CHECKING:
     from samesock.unix.passing import Passage
-
-_Sock = TypeVar("_Sock", bound=_stdlib.socket)
 
 _stdlib_init = _stdlib.socket.__init__
 _stdlib_accept = _stdlib.socket.accept
@@ -36,134 +34,6 @@ _stdlib_detach = _stdlib.socket.detach
 _stdlib_dup = _stdlib.socket.dup
 _stdlib_set_inheritable = _stdlib.socket.set_inheritable
 _end_of = ends.by_reference.get
-_forget = ends.by_reference.pop
-_NONBLOCK = getattr(_socket, "SOCK_NONBLOCK", 0)
-_MODE_FLAGS = _NONBLOCK | getattr(_socket, "SOCK_CLOEXEC", 0)
-_STREAM = _socket.SOCK_STREAM
-_PROTOCOLS = (-1, 0, AF_UNIX)
-
-_sources: dict[int, End] = {}
-"""The ends of which dup() is making a duplicate, by its number: without an address nothing else tells them."""
-
-plain_classes: list[type[_stdlib.socket]] = [_stdlib.socket]
-"""The classes whose `accept` gives their own kind, most derived first; `samesock.socket` joins when it is made."""
-
-
-def _create(sock: _stdlib.socket, kind: int, proto: int) -> None:
-    """Make the descriptor and the end of a new Unix socket."""
-    transport = choosing.transport()
-    if kind == -1:
-        kind = _socket.SOCK_STREAM
-    if transport == "kernel":
-        _stdlib_init(sock, AF_UNIX, kind, proto)
-        return
-    plain = kind & ~_MODE_FLAGS
-    carrier = kind
-    if plain != _STREAM:
-        _require_known(plain)
-        transport = "emulated"  # Winsock's own AF_UNIX has streams alone
-        if plain == _socket.SOCK_SEQPACKET:
-            carrier = _STREAM | kind & _MODE_FLAGS
-    if proto not in _PROTOCOLS:
-        raise named_error("EPROTONOSUPPORT", f"creating a Unix socket of protocol {proto}")
-    if proto == -1:
-        proto = 0
-    end = _end_class(transport, plain)()
-    if transport == "native" or plain == _socket.SOCK_DGRAM:
-        _stdlib_init(sock, AF_UNIX if transport == "native" else _socket.AF_INET, carrier, 0)
-        # Detached first: PyPy closes what an object had before it is initialised again.
-        calls.init(sock, AF_UNIX, kind, proto, fileno=calls.detach(sock))
-    else:
-        tcp = calls.create(_socket.AF_INET, carrier, 0)
-        try:
-            _stdlib_init(sock, AF_UNIX, kind, proto, fileno=calls.fileno(tcp))
-            end.lend(tcp)  # type: ignore[attr-defined]
-        except BaseException:
-            (calls.detach if calls.fileno(sock) == calls.fileno(tcp) else calls.close)(tcp)
-            raise
-    if kind & _NONBLOCK:
-        calls.settimeout(sock, 0.0)
-    if plain == _socket.SOCK_DGRAM:
-        try:
-            end.open(sock)  # type: ignore[attr-defined]
-        except BaseException:
-            calls.close(sock)
-            raise
-    _give(sock, end)
-
-
-def _require_known(plain: int) -> None:
-    """Raise what socket() raises for a type that AF_UNIX has not."""
-    if plain in (_socket.SOCK_RAW, _socket.SOCK_RDM):
-        raise named_error("ESOCKTNOSUPPORT", f"AF_UNIX has no sockets of type {plain} here")
-    if plain not in (_socket.SOCK_DGRAM, _socket.SOCK_SEQPACKET):
-        raise named_error("EINVAL", f"creating a Unix socket of type {plain}")
-
-
-def _give(sock: _stdlib.socket, end: End) -> None:
-    """Let the socket have its end, and the class that goes with the end's type."""
-    ends.by_reference[ref(sock, _forget)] = end  # ends.set, without its frame
-    if end.kind != _STREAM:
-        from samesock.backend import system
-        from samesock.unix.loops import prepare_running
-
-        system.refuse_overlapped(calls.fileno(sock))
-        prepare_running()
-        set_class(sock, type(sock))
-
-
-def set_class(sock: _stdlib.socket, cls: type[_stdlib.socket]) -> None:
-    """Make the Unix socket one of class `cls`, or of what stands for that class where messages are kept whole."""
-    end = ends.get(sock)
-    if end is not None and end.kind != _socket.SOCK_STREAM:
-        from samesock.unix.messages import class_of
-
-        cls = class_of(cls)
-    sock.__class__ = cls
-
-
-@functools.lru_cache(maxsize=4)
-def _end_class(transport: str, kind: int) -> Callable[[], End]:
-    """The maker of ends, imported when the first one is needed: an import statement costs 1 us each time."""
-    if transport == "native":
-        from samesock.unix.native import NativeEnd
-
-        return NativeEnd
-    if kind == _socket.SOCK_DGRAM:
-        from samesock.unix.datagram import DatagramEnd
-
-        return DatagramEnd
-    if kind == _socket.SOCK_SEQPACKET:
-        from samesock.unix.seqpacket import PacketEnd
-
-        return PacketEnd
-    from samesock.unix.emulated import EmulatedEnd
-
-    return EmulatedEnd
-
-
-def _adopt(sock: _stdlib.socket, family: int, kind: int) -> None:
-    """Find the end for a descriptor that was handed in by its number."""
-    transport = choosing.transport()
-    if transport == "kernel":
-        return
-    number = calls.fileno(sock)
-    source, end = _sources.pop(number, None), None
-    if source is not None:
-        end = source.copy(number)
-    elif transport == "native" and calls.family(sock) == AF_UNIX and kind in (-1, _socket.SOCK_STREAM):
-        end = _end_class(transport, _socket.SOCK_STREAM)()
-    elif transport == "emulated" or "samesock.unix.emulated" in sys.modules:
-        from samesock.unix.emulated import adopt
-
-        packets = kind == _socket.SOCK_SEQPACKET
-        wanted_kind = _socket.SOCK_SEQPACKET if packets else _socket.SOCK_STREAM
-        end = adopt(number, wanted=family == AF_UNIX, kind=wanted_kind)
-    if end is None:
-        return
-    if calls.family(sock) != AF_UNIX or calls.type(sock) != end.kind:
-        calls.init(sock, AF_UNIX, end.kind, 0, fileno=calls.detach(sock))
-    _give(sock, end)
 
 
 class Methods:
@@ -173,11 +43,11 @@ class Methods:
 
     def __init__(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
         if fileno is None and family == AF_UNIX:
-            _create(self, type, proto)
+            create(self, type, proto)
             return
         _stdlib_init(self, family, type, proto, fileno)
         if fileno is not None and family in (-1, AF_UNIX) and isinstance(fileno, int):
-            _adopt(self, family, type)
+            adopt(self, family, type)
 
     def bind(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
@@ -212,7 +82,7 @@ class Methods:
         finally:
             readers[me] = outer
             _waking.leave(self)
-        return adopted(_plain_class(self), accepted, peer), name
+        return adopted(plain_class(self), accepted, peer), name
 
     def connect(self: Any, address: Any, /) -> None:
         end = _end_of(ref(self))
@@ -322,15 +192,9 @@ class Methods:
         if end is None or calls.fileno(self) < 0:
             return _stdlib_dup(self)
         number = _socket.dup(calls.fileno(self))
-        _sources[number] = end
-        try:
-            copy = self.__class__(self.family, self.type, self.proto, fileno=number)
-        except BaseException:
-            if number in _sources:
-                _socket.close(number)  # nobody has made a socket of it
-            raise
-        finally:
-            _sources.pop(number, None)
+        copy = duplicate(
+            end, number, lambda: self.__class__(self.family, self.type, self.proto, fileno=number)
+        )
         copy.settimeout(calls.gettimeout(self))
         return copy
 
@@ -459,7 +323,7 @@ class ShareMethods:
         blob = end.export()
         if blob is None:
             return info
-        return info + blob + len(blob).to_bytes(4, "little") + _SHARED
+        return info + blob + len(blob).to_bytes(4, "little") + SHARED
 
 
 def method_classes() -> list[type]:
@@ -468,39 +332,6 @@ def method_classes() -> list[type]:
     if hasattr(_socket.socket, "share"):
         classes.append(ShareMethods)
     return classes
-
-
-_SHARED = b"!samesock 1\n"
-
-
-def from_share(cls: type[_Sock], info: bytes) -> _Sock:
-    """The socket in the bytes that `share` gave, in the process that they were made for."""
-    if not info.endswith(_SHARED):
-        sock = cls.__new__(cls)
-        _stdlib_init(sock, 0, 0, 0, info)  # type: ignore[arg-type,unused-ignore]
-        return sock
-    end_of_blob = len(info) - len(_SHARED) - 4
-    size = int.from_bytes(info[end_of_blob : end_of_blob + 4], "little")
-    start = end_of_blob - size
-    if start <= 0:
-        raise ValueError("not the bytes of samesock's share(): cut short")
-    from samesock.unix.emulated import restored
-
-    number = calls.detach(calls.create(0, 0, 0, info[:start]))  # type: ignore[arg-type,unused-ignore]
-    return adopted(cls, number, restored(number, info[start:end_of_blob]))
-
-
-def adopted(cls: type[_Sock], what: int | _stdlib.socket, end: End) -> _Sock:
-    """A socket of that class for a descriptor whose end is known; an object of the standard library's class that has
-    the descriptor becomes one of that class, which adds no slot to it."""
-    if isinstance(what, int):
-        sock = cls.__new__(cls)
-        _stdlib_init(sock, AF_UNIX, end.kind, 0, fileno=what)
-    else:
-        what.__class__ = cls
-        sock = what  # type: ignore[assignment]
-    _give(sock, end)
-    return sock
 
 
 def _connect(sock: Any, end: Any, address: Any) -> None:
@@ -528,12 +359,6 @@ def sender_of(sock: Any, end: Any) -> Name | None:
         return None
 
 
-def _plain_class(sock: _stdlib.socket) -> type[_stdlib.socket]:
-    if sock.__class__ is plain_classes[0]:  # as a rule
-        return plain_classes[0]
-    return next(cls for cls in plain_classes if isinstance(sock, cls))
-
-
 def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_stdlib.socket, Any]:
     """accept() as the standard library has it, giving the caller's own plain class."""
     me = get_ident()
@@ -548,14 +373,3 @@ def accept_as(sock: Any, accept: Callable[[Any], Any] | None = None) -> tuple[_s
         _waking.readers[me] = outer
         _waking.leave(sock)
     return accepted_as(sock, number), address
-
-
-def accepted_as(sock: Any, number: int) -> _stdlib.socket:
-    """The socket that `sock` has accepted as `number`, of its plain class, in the mode that a new socket has."""
-    cls = _plain_class(sock)
-    accepted = cls.__new__(cls)
-    _stdlib_init(accepted, calls.family(sock), calls.type(sock), calls.proto(sock), fileno=number)
-    # Winsock's accepted sockets are non-blocking if the listener is, without their Python objects knowing (seen).
-    if _socket.getdefaulttimeout() is None and calls.gettimeout(sock) is not None:
-        calls.settimeout(accepted, None)
-    return accepted

@@ -164,7 +164,7 @@ def class_of(cls: type[_Sock]) -> type[_Sock]:
         return cls
     made = _classes.get(cls)
     if made is None:
-        from samesock.unix.dispatch import plain_classes
+        from samesock.unix.making import plain_classes
 
         plain = next(one for one in plain_classes if issubclass(cls, one))
         bases = (WholeMessageMethods, cls) if cls is plain else (cls, class_of(plain))

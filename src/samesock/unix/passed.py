@@ -49,8 +49,8 @@ def usable(record: frames.Record, number: int) -> int:
     """The descriptor as the program gets it; `number` is closed if that fails."""
     if record.state:
         from samesock._socket import socket
-        from samesock.unix.dispatch import adopted
         from samesock.unix.emulated import restored
+        from samesock.unix.making import adopted
 
         adopted(socket, number, restored(number, record.state)).detach()
     if not system.passing.NEEDS_TARGET:

@@ -15,7 +15,8 @@ from weakref import ref
 
 from samesock import _call_arguments, _errors
 from samesock.unix import ends
-from samesock.unix.dispatch import Methods, accepted_as
+from samesock.unix.dispatch import Methods
+from samesock.unix.making import accepted_as
 from samesock.winsock import adopting, binding, connecting, stream_error
 from samesock.winsock.blocking import call
 from samesock.winsock.calls import calls
