@@ -273,14 +273,14 @@ class Acceptor:
         of theirs, so for a minute nobody has it who comes after somebody was rude.
         """
         tcp = parked.tcp
-        again = not (self._parked or parked.got or self._is_alarmed(parked.since))
+        again = True
         wanted = hello.missing(parked.got) if parked.got else hello.SIZE
         while wanted != 0:
             if wanted is None:
                 self._refuse(tcp)
                 return None
             if not _DONTWAIT and not parked.impatient and system.unread(calls.fileno(tcp)) < wanted:
-                if again:
+                if again and self._is_first_to_be_late(parked):
                     again = False
                     system.give_way()
                     continue
@@ -289,7 +289,7 @@ class Acceptor:
             try:
                 data = calls.recv(tcp, wanted, _DONTWAIT)
             except BlockingIOError:
-                if not again:
+                if not (again and self._is_first_to_be_late(parked)):
                     return None
                 again = False
                 system.give_way()
@@ -362,6 +362,10 @@ class Acceptor:
         if self._alarmed is None:
             calls.listen(listener, ALARM_BACKLOG)
         self._alarmed = time.monotonic()
+
+    def _is_first_to_be_late(self, parked: Parked) -> bool:
+        """Whether nobody else is, nor was rude a while ago, and nothing of the hello has come."""
+        return not (self._parked or parked.got or self._is_alarmed(parked.since))
 
     def _is_alarmed(self, now: float) -> bool:
         """Whether somebody has been rude within the last minute."""
