@@ -13,7 +13,8 @@ _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 def instructions(line: list[str], environment: Mapping[str, str]) -> int | None:
-    """The count, None where there is no valgrind. Strings are hashed as in every other run (PYTHONHASHSEED)."""
+    """The count, None where there is no valgrind; RuntimeError if the program fails. Strings are hashed as in every
+    other run (PYTHONHASHSEED)."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         return None
@@ -23,4 +24,6 @@ def instructions(line: list[str], environment: Mapping[str, str]) -> int | None:
         [*tool, *line], env=settled, capture_output=True, text=True, timeout=120, check=False
     )
     found = _COLLECTED.search(done.stderr)
-    return int(found[1]) if found and done.returncode == 0 else None
+    if done.returncode or not found:
+        raise RuntimeError(f"{line} under callgrind: code {done.returncode}, {done.stderr[-500:]}")
+    return int(found[1])

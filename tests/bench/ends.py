@@ -214,5 +214,5 @@ if __name__ == "__main__":
         # For counting instructions: the rounds after the first few, so that imports made by a first call count
         # in every run alike.
         alone = Alone(Lane(module, family))
-        alone.connect(5 + int(more[0]))
+        alone.connect(5 + int(more[-1]))
         alone.close()
