@@ -9,6 +9,7 @@ a choice between this and C's own send, and anything but streams and connected d
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any, Final
 
 from samesock import _errors
@@ -23,6 +24,8 @@ PIECE: Final = 1 << 20
 _STATUS_PENDING: Final = 0x103
 _SLICE_MILLISECONDS: Final = 50
 _TRIES: Final = 100
+_BYTES_MOVE: Final = sys.implementation.name != "cpython"
+"""PyPy moves objects in memory: it gives the address of a copy, which goes with the call."""
 _winsock = ws2_32.prepared_ws2_32
 _codes = ws2_32.ws2_32
 
@@ -81,6 +84,8 @@ def send(number: int, data: Any, flags: int = 0) -> int:
     if view.readonly or not size:
         # ctypes gives the address of what can be written to, and of bytes.
         whole: Any = data if type(data) is bytes else bytes(view)
+        if _BYTES_MOVE:
+            whole = ctypes.create_string_buffer(whole)
         address = ctypes.cast(whole, LPVOID).value or 0
     else:
         whole = (ctypes.c_char * size).from_buffer(view)
@@ -98,6 +103,9 @@ def send_piece(number: int, data: bytes | int, size: int, flags: int = 0, whole:
     memory = _spare.pop() if _spare else _Memory()
     status = memory.status  # of none that is spare it is "pending"
     try:
+        if _BYTES_MOVE and isinstance(data, bytes):
+            whole = ctypes.create_string_buffer(data)
+            data = ctypes.addressof(whole)
         memory.number.value = number
         memory.size.value = size
         memory.data.value = data  # type: ignore[assignment]  # an address, too
