@@ -73,7 +73,7 @@ def test_looks_and_waits(listener: samesock.socket, client: Callable[[], None], 
     assert seen == ["look"]
     seen.clear()
     have_waited(listener, client)
-    assert seen == ["look", "wait", "look"]
+    assert seen[:3] == ["look", "wait", "look"]  # and again, if the hello was late
     for _ in range(accepting.IDLE_ACCEPTS):
         seen.clear()
         client()
