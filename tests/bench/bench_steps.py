@@ -32,7 +32,7 @@ TITLES = {
 
 CALLS = "samesock.unix.calls:calls"
 STEPS = {
-    "TCP: make the client's socket": [f"{CALLS}.create"],
+    "TCP: make the client's socket": [f"{CALLS}.borrow"],
     "TCP: connect": [f"{CALLS}.connect_ex"],
     "TCP: accept, and make its socket": [f"{CALLS}.accept", "samesock.unix.accepting:.accepted"],
     "TCP: close both sockets": [f"{CALLS}.close"],

@@ -99,17 +99,24 @@ def test_time_outs_look_first(
 
 
 def test_who_is_in_hand_is_not_waited_for(
-    path: str, listener: samesock.socket, client: Callable[[], None], eventually: Eventually
+    path: str,
+    listener: samesock.socket,
+    client: Callable[[], None],
+    seen: list[str],
+    eventually: Eventually,
 ) -> None:
-    """Where somebody is parked whose hello comes, that one is accepted, though nobody else comes."""
+    """Where somebody is parked whose hello comes, an accept looks first, and that one is accepted, though nobody else
+    comes."""
     have_waited(listener, client)
     with stranger(record_at(path)) as late:
         listener.setblocking(False)
         eventually(lambda: _parks(listener))
         listener.settimeout(None)
+        seen.clear()
         threading.Timer(0.1, lambda: late.sendall(hello_of(record_at(path), late))).start()
         served, _ = listener.accept()
         served.close()
+    assert seen[0] == "look"
 
 
 def _parks(listener: samesock.socket) -> bool:

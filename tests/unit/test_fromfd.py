@@ -53,7 +53,7 @@ def test_a_number_that_was_closed_behind_it(socket_dir: Path) -> None:
             if others[-1].fileno() == first.fileno():
                 break
         else:
-            pytest.skip("numbers are not used again so soon here")
+            pytest.skip("absent here: a number that is used again at once")
         others[-1].bind(str(socket_dir / "s"))
         with again(first) as copy:
             assert copy.getsockname() == str(socket_dir / "s")

@@ -1,4 +1,4 @@
-"""C's own object under an emulated Unix socket, kept until bind or connect: the number is never closed by it."""
+"""What borrows an emulated Unix socket's number until bind or connect: the number is never closed by it."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch, again: bool) -> Non
     and to warn of; one that was there before is not touched."""
     made: list[Any] = []
     closed: list[Any] = []
-    create, close = calls.create, calls.close
+    borrow, close = calls.borrow, calls.close
 
     def kept(*arguments: Any) -> Any:
-        made.append(create(*arguments))
+        made.append(borrow(*arguments))
         return made[-1]
 
     def counted(tcp: Any) -> None:
@@ -139,7 +139,7 @@ def test_failing_to_be_made(monkeypatch: pytest.MonkeyPatch, again: bool) -> Non
         sock = stack.enter_context(samesock.socket()) if again else samesock.socket.__new__(samesock.socket)
         number = sock.fileno()
         with monkeypatch.context() as failing:
-            failing.setattr(calls, "create", kept)
+            failing.setattr(calls, "borrow", kept)
             failing.setattr(calls, "close", counted)
             failing.setattr("samesock.unix.making._stdlib_init", refused)
             with pytest.raises(MemoryError):
@@ -156,10 +156,10 @@ def try_to_connect(sock: Any, path: str) -> None:
 
 
 @pytest.mark.skipif(not emulated._IS_COUNTED, reason="nothing is kept where objects are not dropped at once")
-@pytest.mark.parametrize("way", [close, detach_and_close, bind, try_to_connect], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", [bind, try_to_connect], ids=lambda way: way.__name__)
 def test_interrupted_anywhere(socket_dir: Path, way: Callable[[Any, str], None]) -> None:
-    """Ctrl+C between any two steps by which the number is lent or given back closes nothing that the socket has."""
-    watched = {emulated.EmulatedEnd._twin.__code__, emulated.EmulatedEnd._drop_carrier.__code__}
+    """Ctrl+C between any two steps by which what borrows the number is taken closes nothing that the socket has."""
+    watched = {emulated.EmulatedEnd._twin.__code__}
     steps = 0
 
     def trace(frame: Any, event: str, _: object) -> Any:

@@ -35,9 +35,8 @@ OLD_SECONDS: Final = 0.2
 Times = tuple[int, int, int, int]
 """When the file was made, last written and last changed, and its attributes."""
 
-_BASIC: Final = struct.Struct(
-    "<qqqqI4x"
-)  # FILE_BASIC_INFORMATION: made, last read, last written, changed; attributes
+# FILE_BASIC_INFORMATION: made, last read, last written, changed; attributes.
+_BASIC: Final = struct.Struct("<qqqqI4x")
 _EPOCH: Final = 116_444_736_000_000_000  # of Unix, in NT's units of 100 ns since 1601
 _SECOND: Final = 10_000_000
 _CASE_INSENSITIVE: Final = 0x40  # OBJ_CASE_INSENSITIVE, ntdef.h

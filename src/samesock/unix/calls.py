@@ -25,7 +25,7 @@ class Calls:
     def __init__(self) -> None:
         base = _socket.socket
         self.create: type[_socket.socket] = base
-        self.borrow: type[_socket.socket] = Borrowed
+        self.borrow: type[Borrowed] = Borrowed
         self.init: Callable[..., None] = base.__init__
         self.bind: Callable[..., None] = base.bind
         self.listen: Callable[..., None] = base.listen

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from samesock._address import refusal, unix_path
+from samesock._borrowed import Borrowed
 from samesock._errors import named_error
 from samesock.backend import Hold, system
 from samesock.unix import AF_UNIX, Name, PeerCred, connecting, credentials, ends, ignored_options, rendezvous
@@ -54,7 +55,7 @@ _SO_DOMAIN = 39
 _SO_PROTOCOL = 38
 _SO_PASSCRED: int | None = getattr(_socket, "SO_PASSCRED", None)
 _IS_COUNTED = sys.implementation.name == "cpython"
-"""Whether an end is dropped, and what it holds let go, at once when its socket is."""
+"""Whether an object is dropped at once: so one that borrows a number lets go of it before it is another's."""
 _DIRECTIONS = (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR)
 _OVER = frozenset(
     {errno.ENOTCONN, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10053, 10054, 10057, 10058}
@@ -91,33 +92,21 @@ class EmulatedEnd:
     _linger = (0, 0)
     _pending_port = 0
     _port = 0
-    _carrier: _socket.socket | None = None
-    _is_lent = False
 
     def __init__(self, state: State | None = None) -> None:
         self.state: State = State() if state is None else state
 
-    def lend(self, carrier: _socket.socket) -> None:
-        """Have C's own object of AF_INET for the descriptor, with which it was made: bind or connect then need no twin.
-        It owns nothing any more, and lets the number go before it can close it."""
+    def lend(self, carrier: Borrowed) -> None:
+        """Have C's object of AF_INET for the descriptor, with which it was made: bind or connect then need no twin."""
         if _IS_COUNTED:
             self._carrier = carrier
-            self._is_lent = True
         else:
             calls.detach(carrier)
 
     def _twin(self, number: int) -> _socket.socket:
-        """That object, for one call to use and detach, or a new one. It is kept here all the same: were it the caller's
-        alone, it would close the number where Ctrl+C comes before the caller has it."""
-        if self.__dict__.pop("_is_lent", False):  # one thread's alone
-            carrier = self._carrier
-            if carrier is not None and calls.fileno(carrier) == number:
-                return carrier
-        return twin(number)
-
-    def _drop_carrier(self) -> None:
-        if self._carrier is not None:
-            calls.detach(self._carrier)
+        """That object, for one call of one thread, or a new one; to be detached."""
+        carrier: Borrowed | None = self.__dict__.pop("_carrier", None)
+        return carrier if carrier is not None and calls.fileno(carrier) == number else twin(number)
 
     # ---- the server's calls
 
@@ -444,7 +433,6 @@ class EmulatedEnd:
 
     def detach(self, sock: _socket.socket) -> int:
         """Let go of the descriptor; `socket(fileno=)` finds the end again."""
-        self._drop_carrier()
         try:
             self.hand_on()
         except OSError:
@@ -464,7 +452,6 @@ class EmulatedEnd:
 
     def close(self, sock: _socket.socket) -> None:
         """Life first, then the port, then whoever was waiting: so no port is ever free while its name lives."""
-        self._drop_carrier()
         hold, acceptor = self._hold, self._acceptor
         self._hold = self._acceptor = None
         try:
@@ -499,8 +486,6 @@ class EmulatedEnd:
         """For a socket that is dropped and not closed: C has closed its descriptor by now, and knows of nothing else.
         Without this the name would live on, and its port be anybody's. When the interpreter ends, the kernel does it;
         by then a module may have lost its names, so the question is a default value."""
-        if self._carrier is not None:
-            self._carrier.detach()
         if ending():
             return
         hold, self._hold = self._hold, None

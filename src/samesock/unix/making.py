@@ -62,7 +62,7 @@ def create(sock: _stdlib.socket, kind: int, proto: int) -> None:
         # Detached first: PyPy closes what an object had before it is initialised again.
         calls.init(sock, AF_UNIX, kind, proto, fileno=calls.detach(sock))
     else:
-        tcp = calls.create(_socket.AF_INET, carrier, 0)
+        tcp = calls.borrow(_socket.AF_INET, carrier, 0)
         try:
             _stdlib_init(sock, AF_UNIX, kind, proto, fileno=calls.fileno(tcp))
             end.lend(tcp)  # type: ignore[attr-defined]
